@@ -68,7 +68,7 @@ def fast_dtype(
     has = {'cpu':_cpu_has_bf16, 'cuda':torch.cuda.is_bf16_supported}.get(kind, lambda: False)
     return torch.bfloat16 if has() else torch.float32
 
-# %% ../nbs/00_core.ipynb #2fed28ae
+# %% ../nbs/00_core.ipynb #16f968e2
 def check_shape(
     x,         # Anything with a `shape`
     name:str,  # The argument's name, for the message
@@ -78,7 +78,7 @@ def check_shape(
     dims,sizes = want.split(),{}
     def fits(d, n): return n==(int(d) if d.isdigit() else sizes.setdefault(d, n))
     if len(x.shape)!=len(dims) or not all(map(fits, dims, x.shape)):
-        raise ValueError(f"{name} should have shape [{','.join(dims)}], got {[*x.shape]}")
+        raise ValueError(f"`{name}` should have shape [{','.join(dims)}], got {[*x.shape]}")
     return sizes
 
 # %% ../nbs/00_core.ipynb #7d3f1ef3
