@@ -1,0 +1,37 @@
+# A newcomer needs two: `make demo` and `make test`. Whatever they need is installed into .venv first.
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+PYTHON      ?= python3
+VENV        ?= .venv
+KATEX       := $(VENV)/node_modules/katex/dist
+INSTALLED   := $(VENV)/installed
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+.PHONY: help install demo test test-all docs clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+
+install: $(INSTALLED) ## the virtual environment, when it is missing or settings.ini has changed
+$(INSTALLED): settings.ini setup.py
+	[ -x $(VENV)/bin/python ] || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+demo: $(INSTALLED) ## train a small Semi-StyleGAN, then open demo/report.html (ARGS=--quick: 90 seconds)
+	semistyle_demo --out demo $(ARGS)
+
+test: $(INSTALLED) ## every notebook and every test that does not take minutes
+	python tools/test_nbs.py
+	OMP_NUM_THREADS=1 python -m pytest -q -rs tests
+
+test-all: $(INSTALLED) ## with the cells and tests marked slow
+	python tools/test_nbs.py --flags slow --limit 7200
+	OMP_NUM_THREADS=1 python -m pytest -q -rs --slow tests
+
+docs: $(INSTALLED) ## the site in _docs/, and README.md
+	if [ ! -d $(KATEX) ] && command -v npm >/dev/null; then npm install --no-save --silent --prefix $(VENV) katex@0.16.47 || true; fi
+	python tools/build_docs.py $$([ ! -d $(KATEX) ] || echo --katex $(KATEX))
+
+clean: ## all that is built, but neither .venv nor demo/
+	rm -rf _proc _docs _site_src build dist .pytest_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,75 @@
+"The notebooks, the sidebar, the package and its requirements agree."
+import ast,json,re,shutil,subprocess,sys,zipfile
+from configparser import ConfigParser
+import pytest,yaml
+from conftest import ROOT
+
+NBS = sorted(p for p in (ROOT/'nbs').rglob('*.ipynb') if '.ipynb_checkpoints' not in p.parts)
+CFG = ConfigParser(delimiters=['='])
+CFG.read(ROOT/'settings.ini')
+CFG = CFG['DEFAULT']
+
+def ids(ps): return [str(p.relative_to(ROOT/'nbs')) for p in ps]
+
+def hrefs(o):
+    "Every notebook named anywhere in a piece of `_quarto.yml`"
+    if isinstance(o, dict): return [h for v in o.values() for h in hrefs(v)]
+    if isinstance(o, list): return [h for v in o for h in hrefs(v)]
+    return [o] if isinstance(o, str) and o.endswith('.ipynb') else []
+
+def test_every_notebook_is_in_the_sidebar_once_and_nothing_else():
+    "`_quarto.yml` lists by hand what exists"
+    web = yaml.safe_load((ROOT/'_quarto.yml').read_text())['website']
+    assert sorted(hrefs(web['sidebar'])) == sorted(ids(NBS))
+
+def test_the_sidebar_link_is_the_file_at_the_top():
+    "nbdev looks for `nbs/_quarto.yml`"
+    assert (ROOT/'nbs'/'_quarto.yml').resolve() == (ROOT/'_quarto.yml').resolve()
+
+@pytest.mark.parametrize('nb', NBS, ids=ids(NBS))
+def test_title_cell(nb):
+    "The first markdown cell is `# Title` and `> one line`, no more: nbdev keeps nothing else of that cell for the page"
+    cell = next(c for c in json.loads(nb.read_text())['cells'] if c['cell_type']=='markdown')
+    assert re.fullmatch(r'# [^#\s].*\n\n?> \S.*\n?', ''.join(cell['source'])), ''.join(cell['source'])
+
+@pytest.mark.parametrize('nb', NBS, ids=ids(NBS))
+def test_saved_outputs(nb):
+    "A committed notebook shows what it does: no saved error, and saved output wherever a picture is drawn"
+    cells = [c for c in json.loads(nb.read_text())['cells'] if c['cell_type']=='code']
+    outs = [o for c in cells for o in c['outputs']]
+    assert not [o for o in outs if o['output_type']=='error']
+    draws = any(re.search(r'^\s*(show_|plt\.show|.*\.imshow\()', ''.join(c['source']), re.M) for c in cells)
+    assert not draws or any('image/png' in o.get('data', {}) for o in outs), 'draws, but holds no picture: run tools/run_nbs.py'
+
+def test_a_notebook_imports_only_lower_numbers():
+    "The number of a notebook is its place in the order of imports"
+    num = {m[1]:int(re.match(r'\d+', nb.name)[0]) for nb in NBS if (m:=re.search(r'#\|\s*default_exp ([\w.]+)', nb.read_text()))}
+    wrong = []
+    for nb in NBS:
+        for c in json.loads(nb.read_text())['cells']:
+            src = ''.join(c['source'])
+            if c['cell_type']!='code' or not re.match(r'#\|\s*exports?\b', src): continue
+            wrong += [f'{nb.name} imports {m}' for m in re.findall(r'from semistyle\.([\w.]+) import', src)
+                      if num[m]>=int(re.match(r'\d+', nb.name)[0])]
+    assert not wrong
+
+def test_imports_are_required():
+    "Every package that the library imports is in `requirements`"
+    dists = {'sklearn':'scikit-learn', 'PIL':'pillow'}
+    needs = {re.split(r'[<>=]', o)[0] for o in CFG['requirements'].split()}
+    seen = set()
+    for p in (ROOT/'semistyle').rglob('*.py'):
+        for n in ast.walk(ast.parse(p.read_text())):
+            if isinstance(n, ast.Import): seen |= {a.name.split('.')[0] for a in n.names}
+            elif isinstance(n, ast.ImportFrom) and not n.level: seen.add(n.module.split('.')[0])
+    assert {dists.get(o, o) for o in seen - sys.stdlib_module_names - {'semistyle'}} <= needs
+
+def test_wheel(tmp_path):
+    "What `pip install .` installs: every module and every file of the shipped models, and no test or tool"
+    src = tmp_path/'src'
+    shutil.copytree(ROOT/'semistyle', src/'semistyle', ignore=shutil.ignore_patterns('__pycache__'))
+    for f in 'settings.ini setup.py MANIFEST.in README.md LICENSE CHANGELOG.md'.split(): shutil.copy(ROOT/f, src)
+    cmd = [sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation', '-w', str(tmp_path), str(src)]
+    subprocess.run(cmd, check=True)
+    with zipfile.ZipFile(next(tmp_path.glob('*.whl'))) as z: names = {n for n in z.namelist() if '.dist-info/' not in n}
+    assert names == {str(p.relative_to(src)) for p in (src/'semistyle').rglob('*') if p.is_file()}

@@ -1,0 +1,39 @@
+"""Run the notebooks' tests with `nbdev_test`, which has neither a time limit nor a count, and add both.
+
+Every notebook is named with its seconds as it ends; the last line counts them."""
+import os,signal,subprocess,sys,threading,time
+from pathlib import Path
+from fastcore.script import call_parse
+
+@call_parse
+def main(
+    path:str='nbs',   # Notebook or folder
+    flags:str='',     # Space-separated test flags whose cells to run too
+    n_workers:int=2,  # Notebooks at a time
+    limit:int=1200,   # Seconds for all of them
+):
+    "Test notebooks, within a time limit, and count them"
+    cmd = ['nbdev_test', '--path', path, '--n_workers', str(n_workers), '--do_print', '--flags', flags]
+    env = {**os.environ, 'OMP_NUM_THREADS':'1', 'MPLBACKEND':'agg', 'PYTHONUNBUFFERED':'1'}
+    p = subprocess.Popen(cmd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, start_new_session=True)
+    late = threading.Event()
+    def stop(): late.set(); os.killpg(p.pid, signal.SIGKILL)
+    timer = threading.Timer(limit, stop)
+    timer.start()
+    t0,began,ended,failed = time.time(),{},[],None
+    for line in p.stdout:
+        word,_,fn = line.strip().rpartition(' ')
+        if word=='Starting': began[fn] = time.time()
+        elif word=='- Completed':
+            ended.append(fn)
+            print(f'{time.time()-began[fn]:5.1f} s  {Path(fn).relative_to(Path(path).resolve().parent)}', flush=True)
+        else:
+            print(line, end='', flush=True)
+            if line.startswith('nbdev Tests Failed'): failed = 0
+            elif failed is not None and line.startswith('\t'): failed += 1
+    rc = p.wait()
+    timer.cancel()
+    if late.is_set(): print(f"stopped after {limit} s in: {' '.join(sorted(began.keys()-set(ended)))}")
+    failed = failed or len(began)-len(ended)  # a worker that died ends no notebook
+    print(f'notebooks: {len(began)-failed} passed, {failed} failed in {time.time()-t0:.0f} s')
+    sys.exit(rc or not began or failed>0)
