@@ -11,7 +11,7 @@ from numbers import Integral
 from torch import Tensor
 from fastcore.basics import patch
 
-# %% ../../nbs/data/02_factors.ipynb #a6b2d37b
+# %% ../../nbs/data/02_factors.ipynb #9a56822c
 class FactorSpace:
     "Named factors with so many values each, and the index of every combination of them"
     def __init__(self,
@@ -22,7 +22,7 @@ class FactorSpace:
         if not names or len(set(names))!=len(names) or not all(isinstance(o, str) and o for o in names):
             raise ValueError(f"`names` should be one or more different, non-empty strings, got {names}")
         if len(names)!=len(sizes) or not all(isinstance(o, Integral) and o>=1 for o in sizes):
-            raise ValueError(f"`sizes` should be {len(names)} whole numbers of at least 1, one for each name, got {sizes}")
+            raise ValueError(f"`sizes` should be {len(names)} whole numbers of at least 1, one a name, got {sizes}")
         self.names,self.sizes = names,sizes
         self.bases = tuple(int(np.prod(sizes[i+1:], dtype=np.int64)) for i in range(len(sizes)))
 
@@ -31,13 +31,15 @@ class FactorSpace:
     def __len__(self): return self.bases[0]*self.sizes[0]
     def __eq__(self, o): return isinstance(o, FactorSpace) and (self.names,self.sizes)==(o.names,o.sizes)
     def __hash__(self): return hash((self.names, self.sizes))
-    def __repr__(self): return f"FactorSpace({', '.join(f'{n} {m}' for n,m in zip(self.names, self.sizes))}: {len(self):,})"
+    def __repr__(self):
+        return f"FactorSpace({', '.join(f'{n} {m}' for n,m in zip(self.names, self.sizes))}: {len(self):,})"
 
-# %% ../../nbs/data/02_factors.ipynb #acdd0f2c
+# %% ../../nbs/data/02_factors.ipynb #ced5b187
 def _whole(a, name):
     "`a` as an int64 array, refusing fractions"
     a = np.asarray(a)
-    if a.dtype.kind not in 'iu': raise ValueError(f"`{name}` should be whole numbers, got dtype {a.dtype}; codes go through `from_codes`")
+    if a.dtype.kind not in 'iu':
+        raise ValueError(f"`{name}` should be whole numbers, got dtype {a.dtype}; codes go through `from_codes`")
     return a.astype(np.int64)
 
 @patch
@@ -47,7 +49,7 @@ def check_factors(self:FactorSpace,
     "`factors` if all of them lie in this space, else a `ValueError` that names the first that does not"
     f = _whole(factors, 'factors')
     if f.ndim not in (1,2) or f.shape[-1]!=self.n_factors:
-        raise ValueError(f"`factors` should be [n,{self.n_factors}], a column for each of {self.names}, got {[*f.shape]}")
+        raise ValueError(f"`factors` should be [n,{self.n_factors}], columns {self.names}, got {[*f.shape]}")
     bad = (f<0)|(f>=self.sizes)
     if bad.any():
         k = int(np.argwhere(bad)[0,-1])
@@ -73,7 +75,7 @@ def to_factors(self:FactorSpace,
         raise ValueError(f"`idx` should be 0 to {len(self)-1:,}, got {idx.min():,} to {idx.max():,}")
     return idx[...,None] // self.bases % self.sizes
 
-# %% ../../nbs/data/02_factors.ipynb #73b761f0
+# %% ../../nbs/data/02_factors.ipynb #796d6b23
 @patch
 def to_codes(self:FactorSpace,
     factors, # Integer factors, [n,k]
@@ -88,7 +90,8 @@ def from_codes(self:FactorSpace,
     "The factors whose codes are nearest to `codes`"
     codes = np.asarray(codes.detach().cpu().float() if isinstance(codes, Tensor) else codes)
     if codes.shape[-1:]!=(self.n_factors,) or not np.isfinite(codes).all():
-        raise ValueError(f"`codes` should be finite and [n,{self.n_factors}], a column for each of {self.names}, got {[*codes.shape]}")
+        what = 'NaN or infinity' if codes.shape[-1:]==(self.n_factors,) else [*codes.shape]
+        raise ValueError(f"`codes` should be finite and [n,{self.n_factors}], columns {self.names}, got {what}")
     return np.rint(codes.clip(0,1) * (np.array(self.sizes)-1)).astype(np.int64)
 
 # %% ../../nbs/data/02_factors.ipynb #f35a2080

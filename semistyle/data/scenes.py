@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FLOOR', 'WALL', 'OBJECT', 'LINK', 'JOINT', 'wall_y', 'shoulder', 'robot_space', 'lights', 'object_colors',
            'wall_colors', 'other_colors', 'intensities', 'Sphere', 'Capsule', 'Cube', 'Cone', 'robot_solids',
-           'camera_rays', 'first_hits', 'in_shadow', 'octahedral_cell', 'octahedral_normals', 'openness', 'cast',
+           'camera_rays', 'first_hits', 'in_shadow', 'octahedral_cell', 'octahedral_normals', 'openness', 'cast_state',
            'surfel_parts', 'shade', 'pack_rgb', 'unpack_mean', 'cached_arrays', 'default_cache', 'World',
            'register_world', 'load_world', 'RobotWorld', 'color_table', 'SpritesWorld']
 
@@ -24,7 +24,7 @@ from .factors import FactorSpace
 try: import fcntl
 except ImportError: fcntl = None
 
-# %% ../../nbs/data/03_scenes.ipynb #1502e5d8
+# %% ../../nbs/data/03_scenes.ipynb #ac99f69a
 def _dot(a, b): return a[0]*b[0] + a[1]*b[1] + a[2]*b[2]
 def _vec(*v): return np.array(v, np.float32).reshape(3,1)
 def _root(h): return np.sqrt(np.maximum(h, 0))
@@ -32,7 +32,9 @@ def _ahead(t, ok): return np.where(ok & (t>1e-3), t, np.float32(np.inf))
 
 class Sphere:
     "A ball"
-    def __init__(self, centre, radius): self.centre,self.radius = _vec(*centre),np.float32(radius); self.reach = self.radius
+    def __init__(self, centre, radius):
+        self.centre,self.radius = _vec(*centre),np.float32(radius)
+        self.reach = self.radius
     def normal(self, p): return (p-self.centre)/self.radius
     def hit(self, o, d):
         w = o-self.centre
@@ -83,12 +85,12 @@ class Cube:
         enter,leave = (-o*inv-np.abs(inv)*self.half).max(0),(-o*inv+np.abs(inv)*self.half).min(0)
         return _ahead(enter, enter<leave)
 
-# %% ../../nbs/data/03_scenes.ipynb #17d5964a
+# %% ../../nbs/data/03_scenes.ipynb #fb3396d0
 class Cone:
     "A cone standing on `foot`"
     def __init__(self, foot, radius, height):
-        self.apex,self.height,self.k2 = _vec(foot[0], foot[1], foot[2]+height),np.float32(height),np.float32((radius/height)**2)
-        self.centre,self.reach = _vec(foot[0], foot[1], foot[2]+height/2),np.float32(np.hypot(radius, height/2))
+        self.height,self.k2,self.reach = np.float32([height, (radius/height)**2, np.hypot(radius, height/2)])
+        self.apex,self.centre = [_vec(foot[0], foot[1], foot[2]+h) for h in (height,height/2)]
     def normal(self, p):
         w = p-self.apex
         n = np.stack([w[0], w[1], -self.k2*w[2]])
@@ -101,11 +103,11 @@ class Cone:
         ts = [(-b+s*_root(h))/a for s in (-1,1)]
         return np.minimum(*[_ahead(t, (h>0) & (w[2]+t*d[2]<=0) & (w[2]+t*d[2]>=-self.height)) for t in ts])
 
-# %% ../../nbs/data/03_scenes.ipynb #bf09e4a5
+# %% ../../nbs/data/03_scenes.ipynb #2ec13adb
 FLOOR,WALL,OBJECT,LINK,JOINT = range(5)
 wall_y,shoulder = 2.4,np.array([0,1.6,1.45])
-robot_space = FactorSpace(['object_shape','robot_x','robot_y','camera_height','object_scale','lighting_intensity','lighting_y_dir',
-                           'object_color','wall_color'], [3,8,5,4,4,4,6,4,4])
+robot_space = FactorSpace(['object_shape','robot_x','robot_y','camera_height','object_scale',
+                           'lighting_intensity','lighting_y_dir','object_color','wall_color'], [3,8,5,4,4,4,6,4,4])
 
 def robot_solids(shape, x, y, scale):
     "The (solid, material) pairs of one state, the object first"
@@ -122,9 +124,9 @@ def robot_solids(shape, x, y, scale):
             (Sphere(wrist, 0.15), JOINT), (Capsule(palm-side, palm+side, 0.1), JOINT),
             (Capsule(palm-side, palm-side-drop, 0.06), JOINT), (Capsule(palm+side, palm+side-drop, 0.06), JOINT)]
 
-# %% ../../nbs/data/03_scenes.ipynb #4f12646c
+# %% ../../nbs/data/03_scenes.ipynb #be5ee41e
 _azimuth = np.deg2rad(np.linspace(-75, 75, 6))
-lights = np.stack([np.sin(_azimuth)*np.cos(0.73), -np.cos(_azimuth)*np.cos(0.73), np.full(6, np.sin(0.73))]).astype(np.float32) # [3,6]
+lights = np.float32([np.sin(_azimuth)*np.cos(0.73), -np.cos(_azimuth)*np.cos(0.73), np.full(6, np.sin(0.73))]) # [3,6]
 
 def camera_rays(height, resolution):
     "Where the camera stands, [3,1], and the unit direction of every sample, [3,4*H*W]"
@@ -150,8 +152,8 @@ def first_hits(solids, o, d):
         t[i[won]],who[i[won]] = near[won],k
     return o+t*d, who
 
-# %% ../../nbs/data/03_scenes.ipynb #28fba36d
-_across = np.stack([np.cos(_azimuth), np.sin(_azimuth), 0*_azimuth]).astype(np.float32)   # two axes across each light, [3,6]
+# %% ../../nbs/data/03_scenes.ipynb #5c7747db
+_across = np.float32([np.cos(_azimuth), np.sin(_azimuth), 0*_azimuth])  # two axes across each light, [3,6]
 _upward = np.cross(_across, lights, axis=0)
 
 def in_shadow(solids, p, who):
@@ -188,22 +190,23 @@ def octahedral_normals():
     n = np.stack([x,y,z], -1).reshape(-1, 3)
     return (n/np.linalg.norm(n, axis=1, keepdims=True)).astype(np.float32)
 
-# %% ../../nbs/data/03_scenes.ipynb #76122170
+# %% ../../nbs/data/03_scenes.ipynb #19f39513
 def openness(solids, p, who):
-    "How open floor and wall are at each point, [n]: 1, less in the corner, under the object and around the arm's foot"
+    "How open floor and wall are, [n]: 1, and less in the corner, under the object, around the arm's foot"
     obj,floor = solids[0][0],who==-2
     near = ((p[0]-obj.centre[0])**2 + (p[1]-obj.centre[1])**2)/obj.reach**2
     foot = (p[0]-shoulder[0])**2 + (p[1]-shoulder[1])**2
     corner = 0.35*np.exp(-np.where(floor, wall_y-p[1], np.abs(p[2]))/0.25)
     return 1 - corner - floor*(0.55*np.exp(-1.3*near**2) + 0.3*np.exp(-foot/0.2))
 
-def cast(state, resolution):
+def cast_state(state, resolution):
     "The surfel of every sample, [4,H*W], of one (shape, x, y, camera height, scale)"
-    shape,x,y,height,scale = state
-    solids,(o,d) = robot_solids(shape, x, y, scale),camera_rays(height, resolution)
+    *_,height,scale = state
+    solids,(o,d) = robot_solids(*state[:3], scale),camera_rays(height, resolution)
     p,who = first_hits(solids, o, d)
     dark,dither = in_shadow(solids, p, who),np.repeat(np.float32([1,5,7,3])/8, resolution**2)
-    cell = (who==-1)*_plane + _quantise((p[0]/3.2+1)/2, _nx, dither)*_nocc + _quantise(openness(solids, p, who), _nocc, dither)
+    x,opened = _quantise((p[0]/3.2+1)/2, _nx, dither),_quantise(openness(solids, p, who), _nocc, dither)
+    cell = (who==-1)*_plane + x*_nocc + opened
     for k,(s,material) in enumerate(solids):
         i = np.flatnonzero(who==k)
         n = s.normal(p[:,i])
@@ -211,13 +214,7 @@ def cast(state, resolution):
         dark[:,i] |= lights.T@n <= 0
     return (cell*64 + (dark*(1<<np.arange(6))[:,None]).sum(0)).astype(np.int32).reshape(4, -1)
 
-# %% ../../nbs/data/03_scenes.ipynb #fbfbf7e1
-def _palette(*hexes): return (np.array([[int(h[i:i+2], 16) for i in (0,2,4)] for h in hexes])/255).astype(np.float32)**2.2
-object_colors = _palette('d8442f', 'e8b429', '2f9e6e', '3f5fd0')
-wall_colors   = _palette('d09a80', 'b3bd78', '7fb0c8', 'b48fce')
-other_colors  = _palette('b8b2a8', 'eceef0', '4a4f58')                 # floor, links, joints
-intensities   = np.float32([0.34, 0.56, 0.85, 1.22])
-
+# %% ../../nbs/data/03_scenes.ipynb #2fc63484
 def surfel_parts(surfels):
     "Material [n], normal [n,3], place along x in [-1,1], openness and shadow bits of each surfel"
     cell,bits = surfels//64,surfels%64
@@ -225,13 +222,22 @@ def surfel_parts(surfels):
     material = np.where(flat, cell//_plane, OBJECT+(cell-2*_plane)//_noct**2)
     plane_normal = np.float32([[0,0,1], [0,-1,0]])[np.minimum(material, 1)]
     normal = np.where(flat[:,None], plane_normal, octahedral_normals()[(cell-2*_plane)%_noct**2])
-    return material, normal, np.where(flat, cell%_plane//_nocc/(_nx-1)*2-1, 0), np.where(flat, cell%_nocc/(_nocc-1), 1), bits
+    x,opened = np.where(flat, cell%_plane//_nocc/(_nx-1)*2-1, 0),np.where(flat, cell%_nocc/(_nocc-1), 1)
+    return material, normal, x, opened, bits
 
-# %% ../../nbs/data/03_scenes.ipynb #a6ad66cc
+# %% ../../nbs/data/03_scenes.ipynb #2228b29f
+def _palette(*hexes): return np.float32([list(bytes.fromhex(h)) for h in hexes])**2.2/255**2.2
+object_colors = _palette('d8442f', 'e8b429', '2f9e6e', '3f5fd0')
+wall_colors   = _palette('d09a80', 'b3bd78', '7fb0c8', 'b48fce')
+other_colors  = _palette('b8b2a8', 'eceef0', '4a4f58')                 # floor, links, joints
+intensities   = np.float32([0.34, 0.56, 0.85, 1.22])
+
+# %% ../../nbs/data/03_scenes.ipynb #1aa76743
 def shade(surfels, intensity, light, object_color, wall_color):
     "The colour of each surfel under one lamp, [n,3], 0 to 255"
     material,normal,x,opened,bits = surfel_parts(surfels)
-    colors = np.concatenate([other_colors[:1], wall_colors[[wall_color]], object_colors[[object_color]], other_colors[1:]])
+    floor,link,joint = other_colors
+    colors = np.stack([floor, wall_colors[wall_color], object_colors[object_color], link, joint])
     to_lamp,flat = lights[:,light],material<=WALL
     pool = np.where(flat, 1.25/(1+1.1*(x-0.8*np.sin(_azimuth[light]))**2), 1)
     half = to_lamp + np.float32([0,-0.88,0.48])                        # between the lamp and a typical view
@@ -242,31 +248,35 @@ def shade(surfels, intensity, light, object_color, wall_color):
     x = intensities[intensity]*(colors[material]*(sky+lamp) + glint[:,None])
     return np.rint(255*(1-np.exp(-1.55*x))**(1/2.2)).astype(np.uint32)
 
-# %% ../../nbs/data/03_scenes.ipynb #5fa34afa
+# %% ../../nbs/data/03_scenes.ipynb #3d8a8d38
 _shifts = np.array([20,10,0], np.uint32)
-def pack_rgb(rgb): return (rgb<<_shifts).sum(-1, dtype=np.uint32)
+def pack_rgb(rgb):
+    "Three channels of 8 bits, uint32 [...,3], in one number each"
+    return (rgb<<_shifts).sum(-1, dtype=np.uint32)
 
 def unpack_mean(total, out):
     "Write the rounded mean of four packed colours, given their sum `total`, as uint8 channels into `out`"
     total += np.uint32(2 | 2<<10 | 2<<20)
     for c,s in enumerate((22,12,2)): out[...,c] = total>>np.uint32(s)
 
-# %% ../../nbs/data/03_scenes.ipynb #e7d8d56e
+# %% ../../nbs/data/03_scenes.ipynb #d6fb671d
 def _read_arrays(path):
-    "The two arrays in `path`, the first mapped rather than read; `ValueError` when they are not those written"
+    "The two arrays in `path`, the first mapped rather than read; `ValueError` when a byte of it differs"
+    raw = np.memmap(path, mode='r')
+    if zlib.crc32(raw[:-4]).to_bytes(4, 'little')!=raw[-4:].tobytes(): raise ValueError('its checksum differs')
     first = np.load(path, mmap_mode='r')
     with open(path, 'rb') as f:
         f.seek(first.offset+first.nbytes)
-        second,check = np.load(f),np.load(f)
-    if zlib.crc32(second, zlib.crc32(first))!=check: raise ValueError('its checksum differs')
-    return first, second
+        return first, np.load(f)
 
-def _write_arrays(path, first, second):
-    "Write two arrays and their checksum to `path`, which appears when whole or not at all"
+def _write_arrays(path, *arrays):
+    "Write arrays and the checksum of it all to `path`, which appears when whole or not at all"
     tmp = path.with_suffix('.tmp')
     try:
         with open(tmp, 'wb') as f:
-            for a in (first, second, np.uint32(zlib.crc32(second, zlib.crc32(first)))): np.save(f, a)
+            for a in arrays: np.save(f, a)
+        check = zlib.crc32(np.memmap(tmp, mode='r')).to_bytes(4, 'little')
+        with open(tmp, 'ab') as f: f.write(check)
         os.replace(tmp, path)
     finally: tmp.unlink(missing_ok=True)
 
@@ -277,25 +287,26 @@ def _locked(path):
         if fcntl: fcntl.flock(f, fcntl.LOCK_EX)
         yield
 
-# %% ../../nbs/data/03_scenes.ipynb #6e335f1d
+# %% ../../nbs/data/03_scenes.ipynb #2a847006
 def cached_arrays(
     path:Path,      # File to keep them in; its folder is made
     build:Callable, # Makes the two arrays
 )->tuple:           # The two arrays
     "What `build()` returns, from `path` when it was built before"
     made = None
-    with suppress(ValueError, EOFError, OSError): return _read_arrays(path)
+    with suppress(ValueError, OSError): return _read_arrays(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path.with_suffix('.lock')):
-            if path.exists():                                         # another process made it meanwhile, or it is damaged
+            if path.exists():                               # another process has just made it, or it is damaged
                 try: return _read_arrays(path)
-                except (ValueError, EOFError, OSError) as e: warnings.warn(f"{path.name} is damaged ({e}): making it again")
+                except (ValueError, OSError) as e: warnings.warn(f"{path.name} is damaged ({e}): making it again")
             made = build()
             _write_arrays(path, *made)
             return _read_arrays(path)
     except OSError as e:
-        warnings.warn(f"{path.name} could not be kept on disk ({e}): working from memory. Point SEMISTYLE_CACHE to a folder with space")
+        warnings.warn(f"{path.name} could not be kept on disk ({e}): working from memory. "
+                      "Point SEMISTYLE_CACHE to a folder that can be written")
         return made or build()
 
 # %% ../../nbs/data/03_scenes.ipynb #109a39a3
@@ -363,7 +374,7 @@ def load_world(
     if name not in _worlds: raise ValueError(f"world should be one of {sorted(_worlds)}, got {name!r}")
     return _worlds[name](resolution, cache_dir)
 
-# %% ../../nbs/data/03_scenes.ipynb #061e005c
+# %% ../../nbs/data/03_scenes.ipynb #4bbe08f5
 @register_world
 class RobotWorld(World):
     "A robot arm over an object on the floor: Isaac3D's nine factors"
@@ -373,7 +384,7 @@ class RobotWorld(World):
         super().__init__(resolution, cache_dir)
         self.eager,self.recent = self.resolution<=self.eager_up_to,OrderedDict()
         if self.eager:
-            few_views = np.stack([cast(state, 32) for state in ([0,7,0,0,0], [1,2,4,3,2], [2,4,2,1,3])])
+            few_views = np.stack([cast_state(state, 32) for state in ([0,7,0,0,0], [1,2,4,3,2], [2,4,2,1,3])])
             path = self.cache_dir/f'robot-{self.resolution}-{zlib.crc32(few_views):08x}.npy'
             ids,surfels = cached_arrays(path, self._cast_all)
             self.ids,self.table = np.asarray(ids),color_table(surfels)
@@ -387,7 +398,7 @@ def color_table(surfels):
         for o,w in np.ndindex(4, 4): table[i,l,o,w] = np.where(is_object, painted[o], painted[w])
     return table.reshape(len(RobotWorld.lighting), -1)
 
-# %% ../../nbs/data/03_scenes.ipynb #adad2bc8
+# %% ../../nbs/data/03_scenes.ipynb #75b91ff4
 @patch
 def _cast_all(self:RobotWorld):
     "The surfel number of every sample of every state, [1920,4,H*W], and the surfels, [n]"
@@ -395,20 +406,21 @@ def _cast_all(self:RobotWorld):
     print(f'{self.name} at {self.resolution}x{self.resolution}: casting {n:,} views, once', file=sys.stderr)
     ids,number = np.empty((n,4,self.resolution**2), np.uint16),np.full(64*(2*_plane+3*_noct**2), -1, np.int32)
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        views = pool.map(lambda state: cast(state, self.resolution), self.geometry.to_factors(np.arange(n)))
+        views = pool.map(lambda state: cast_state(state, self.resolution), self.geometry.to_factors(np.arange(n)))
         for g,view in enumerate(views):
             new = np.unique(view[number[view]<0])
             number[new] = np.arange(len(surfels), len(surfels)+len(new))
             surfels.extend(new)
             ids[g] = number[view]
+    assert len(surfels)<=2**16
     return ids, np.array(surfels, np.int32)
 
-# %% ../../nbs/data/03_scenes.ipynb #90a0448d
+# %% ../../nbs/data/03_scenes.ipynb #9dc73a64
 @patch
 def _state(self:RobotWorld, g):
     "Sample numbers [4,H*W] and surfels of state `g`, cast now unless among the last 16"
     if g not in self.recent:
-        surfels,ids = np.unique(cast(self.geometry.to_factors(g), self.resolution), return_inverse=True)
+        surfels,ids = np.unique(cast_state(self.geometry.to_factors(g), self.resolution), return_inverse=True)
         self.recent[g] = ids.astype(np.uint16).reshape(4, -1),surfels
         if len(self.recent)>16: self.recent.popitem(last=False)
     self.recent.move_to_end(g)
@@ -429,16 +441,17 @@ def _draw(self:RobotWorld, factors):
     unpack_mean(total, out)
     return out.reshape(-1, *self.image_shape)
 
-# %% ../../nbs/data/03_scenes.ipynb #5fcd791c
+# %% ../../nbs/data/03_scenes.ipynb #4dccc898
+def _length(x, y): return np.sqrt(x*x+y*y)
 def _square(x, y): return np.maximum(np.abs(x), np.abs(y)) - 0.26
 def _ellipse(x, y, a=0.37, b=0.2):
-    q,slope = np.hypot(x/a, y/b),np.hypot(x/a**2, y/b**2)
+    q,slope = _length(x/a, y/b),_length(x/a**2, y/b**2)
     return q*(q-1)/np.maximum(slope, 1e-6)
 def _heart(x, y, size=0.58):
     x,y = np.abs(x)/size,0.52-y/size
-    lobe = np.hypot(x-0.25, y-0.75) - 8**-0.5
+    lobe = _length(x-0.25, y-0.75) - 8**-0.5
     m = np.maximum(x+y, 0)/2
-    tip = np.minimum(np.hypot(x, y-1), np.hypot(x-m, y-m))*np.sign(x-y)
+    tip = np.minimum(_length(x, y-1), _length(x-m, y-m))*np.sign(x-y)
     return size*np.where(x+y>1, lobe, tip)
 
 # %% ../../nbs/data/03_scenes.ipynb #58f7f9eb
