@@ -30,7 +30,8 @@ def test_the_sidebar_link_is_the_file_at_the_top():
 def test_title_cell(nb):
     "The first markdown cell is `# Title` and `> one line`, no more: nbdev keeps nothing else of that cell for the page"
     cell = next(c for c in json.loads(nb.read_text())['cells'] if c['cell_type']=='markdown')
-    assert re.fullmatch(r'# [^#\s].*\n\n?> \S.*\n?', ''.join(cell['source'])), ''.join(cell['source'])
+    ok = re.fullmatch(r'# [^#\s].*\n\n?> \S.*\n?', ''.join(cell['source']))
+    assert ok, f"move what follows the title of {nb.name} into the next cell"
 
 @pytest.mark.parametrize('nb', NBS, ids=ids(NBS))
 def test_saved_outputs(nb):

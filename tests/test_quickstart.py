@@ -1,6 +1,7 @@
 "Every tutorial as a newcomer meets it: in a real JupyterLab, in a real Chromium, Run All Cells."
-import json,os,shutil,socket,subprocess,sys,time
-from contextlib import contextmanager
+import json,os,socket,subprocess,sys,time
+from contextlib import contextmanager,suppress
+from urllib.request import urlopen
 import pytest
 from conftest import ROOT
 
@@ -16,6 +17,13 @@ def free_port():
         s.bind(('127.0.0.1', 0))
         return s.getsockname()[1]
 
+def until(cond, seconds, what):
+    "Wait for `cond()`, and say `what()` was there instead when it does not come"
+    end = time.time()+seconds
+    while not cond():
+        assert time.time()<end, what()
+        time.sleep(.25)
+
 @contextmanager
 def jupyterlab(folder, home):
     "A JupyterLab on `folder` that knows nothing of the user's settings; gives its address"
@@ -29,19 +37,21 @@ def jupyterlab(folder, home):
     port,log = free_port(),home/'log'
     cmd = [sys.executable, '-m', 'jupyterlab', '--no-browser', '--allow-root', '--ip=127.0.0.1', f'--port={port}',
            f'--ServerApp.root_dir={folder}', '--IdentityProvider.token=', '--ServerApp.password=',
-           '--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate']
+           '--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate', '--LabApp.expose_app_in_browser=True']
     with log.open('w') as f: server = subprocess.Popen(cmd, env=env, stdout=f, stderr=f)
     try:
-        end = time.time()+60
-        while True:
-            try: socket.create_connection(('127.0.0.1', port), 1).close(); break
-            except OSError: assert time.time()<end and server.poll() is None, log.read_text()[-2000:]
-            time.sleep(.25)
-        yield f'http://127.0.0.1:{port}'
+        url = f'http://127.0.0.1:{port}'
+        def up():
+            with suppress(OSError): return urlopen(f'{url}/api', timeout=10).status==200
+        until(up, 90, lambda: log.read_text()[-2000:])
+        yield url
     finally:
         server.terminate()  # ends the kernels too
         server.wait(30)
 
+# The page calls a kernel idle before it has one, and then drops cells: ask the session itself
+READY = """() => { const s = window.jupyterapp?.shell.currentWidget?.sessionContext, k = s?.session?.kernel
+                   return s?.isReady && k?.connectionStatus === 'connected' && k.status === 'idle' }"""
 PROMPTS = "() => [...document.querySelectorAll('.jp-Notebook .jp-CodeCell .jp-InputPrompt')].map(e => e.textContent.trim())"
 FAILED = '.jp-Notebook .jp-RenderedText[data-mime-type="application/vnd.jupyter.stderr"]:has-text("Traceback"), .jp-Notebook [data-mime-type="application/vnd.jupyter.error"]'
 PICTURES = "() => [...document.querySelectorAll('.jp-Notebook .jp-OutputArea img')].filter(e => e.complete && e.naturalWidth > 0).length"
@@ -58,17 +68,19 @@ def test_tutorial(nb, page, tmp_path):
     (folder/nb.name).write_text(json.dumps(fresh))
     with jupyterlab(folder, home) as url:
         page.goto(f'{url}/lab/tree/{nb.name}?reset', wait_until='domcontentloaded')
-        page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=90_000)
+        page.wait_for_selector('.jp-Notebook .jp-CodeCell', timeout=90_000)
+        page.wait_for_function(READY, timeout=90_000)
         page.click('.lm-MenuBar-item:has-text("Run")')
         page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
-        end = time.time() + 60*MINUTES
-        while True:
-            page.wait_for_timeout(500)
-            errors = page.locator(FAILED).all_inner_texts()
+        running = [time.time()]
+        def done():
+            page.wait_for_timeout(250)
+            errors,prompts = page.locator(FAILED).all_inner_texts(),page.evaluate(PROMPTS)
             assert not errors, errors[0][-3000:]
-            prompts = page.evaluate(PROMPTS)
-            if prompts and all(o.strip('[]:').isdigit() for o in prompts): break
-            assert time.time()<end, f'not done after {MINUTES} minutes: {prompts}'
+            if '[*]:' in prompts: running[0] = time.time()
+            assert time.time()-running[0]<60, f'nothing runs any more: {prompts}'
+            return bool(prompts) and all(o.strip('[]:').isdigit() for o in prompts)
+        until(done, 60*MINUTES, lambda: f'not done after {MINUTES} minutes: {page.evaluate(PROMPTS)}')
         page.wait_for_timeout(1000)
         assert page.evaluate(PICTURES) >= max(saved, 1)
         page.keyboard.press('Control+s')

@@ -88,6 +88,7 @@ def test_narrow(page, site, pages):
     for p in pages:
         page.goto(f'{site}/{p}')
         assert page.evaluate('document.documentElement.scrollWidth') <= 400, p
-    assert not page.locator('#quarto-sidebar').is_visible()
+    def right(): return page.evaluate("document.querySelector('#quarto-sidebar').getBoundingClientRect().right")
+    assert right()<=0  # the menu waits beside the screen
     page.locator('.quarto-btn-toggle').first.click()
-    page.locator('#quarto-sidebar').wait_for(state='visible')
+    page.wait_for_function("() => document.querySelector('#quarto-sidebar').getBoundingClientRect().left === 0")
