@@ -139,7 +139,7 @@ def evaluate_encoder(
     read,true = read_world(encode, world, n, seed, bs)
     return dict(mig=mig(read, true), l2=l2_score(read, true))
 
-# %% ../../nbs/metrics/40_disentangle.ipynb #0ca8ad99
+# %% ../../nbs/metrics/40_disentangle.ipynb #6e434a61
 def _generated(generate, codes, shape=None):
     "Finite images that `generate` makes of `codes`"
     x = generate(codes)
@@ -150,7 +150,7 @@ def _generated(generate, codes, shape=None):
         raise ValueError(f"generate should return images [{want}], got {got}")
     if not x.isfinite().all():
         raise ValueError("generate should return finite images, got NaN or infinity: has the network diverged?")
-    return x
+    return x.float()
 
 @contextmanager
 def _seeded(seed):
@@ -281,7 +281,13 @@ class Oracle(nn.Module):
         x = torch.cat([x, self.coords.expand(len(x),-1,-1,-1)], 1).contiguous(memory_format=torch.channels_last)
         return self.head(F.relu(self.blocks(self.stem(x))).flatten(1)).float()
 
-# %% ../../nbs/metrics/40_disentangle.ipynb #8cb40915
+# %% ../../nbs/metrics/40_disentangle.ipynb #21704468
+def _hold_out(codes, n_test, rng):
+    "Indices to test and to train on; a test too small for MIG is refused now and not after the training"
+    test,train = np.split(rng.permutation(len(codes)), [min(n_test, len(codes)//10)])
+    mig(codes[test], codes[test])
+    return test,train
+
 def _pace(kimg, seconds, bs):
     "Before each batch, the share of the work that is done; ends when all is"
     start = time.perf_counter()
@@ -290,7 +296,11 @@ def _pace(kimg, seconds, bs):
         if share>=1: return
         yield share
 
-# %% ../../nbs/metrics/40_disentangle.ipynb #5ea441fa
+def _one_cycle(share):
+    "Learning rate at `share` of the way: up in a twentieth, then down a cosine"
+    return min(1, 20*share+.01)*(1+math.cos(math.pi*share))/2
+
+# %% ../../nbs/metrics/40_disentangle.ipynb #d688e5af
 def train_oracle(
     world,               # A rendered world: `space`, `image_shape`, `tensor(idx)`, `len`
     seconds:float=None,  # Stop after this time at the latest; the schedule shrinks to fit
@@ -305,25 +315,25 @@ def train_oracle(
 )->nn.Module:            # Frozen; its attribute `record` holds its own error, and how it was trained
     "Train an encoder on all labels of `world`, but for the pictures that measure it"
     start,rng,device = time.perf_counter(),np.random.default_rng(seed),torch.device(device or default_device())
-    test,train = np.split(rng.permutation(len(world)), [min(n_test, len(world)//10)])
+    codes = torch.from_numpy(world.space.to_codes(world.space.to_factors(np.arange(len(world)))))
+    test,train = _hold_out(codes, n_test, rng)
     if net is None:
         with _seeded(seed): net = Oracle(world.image_shape[0], world.space.n_factors, world.image_shape[2])
     net = net.to(device, memory_format=torch.channels_last).train()
     opt = torch.optim.AdamW(net.parameters(), lr, betas=(.9,.99), weight_decay=.01, fused=True)
-    dtype,seen = fast_dtype(device),0
     bar = progress_bar(range(1000)) if progress else None
+    dtype,seen = fast_dtype(device),0
     for share in _pace(kimg, seconds, bs):
-        opt.param_groups[0]['lr'] = lr*min(1, 20*share+.01)*(1+math.cos(math.pi*share))/2
         idx = train[rng.integers(len(train), size=bs)]
-        codes = torch.from_numpy(world.space.to_codes(world.space.to_factors(idx))).to(device)
         with torch.autocast(device.type, dtype, enabled=dtype!=torch.float32): read = net(world.tensor(idx).to(device))
-        (read-codes).norm(dim=1).mean().backward()
+        loss = (read-codes[idx].to(device)).norm(dim=1).mean()
+        loss.backward()
+        opt.param_groups[0]['lr'] = lr*_one_cycle(share)
         opt.step(); opt.zero_grad(); seen += bs
-        if bar: bar.update(int(1000*share))
+        if bar: bar.comment = f'L2 {loss:.3f}'; bar.update(int(1000*share))
     if bar: bar.update(1000)
-    net = net.eval().requires_grad_(False)
-    secs = time.perf_counter()-start
+    net,secs = net.eval().requires_grad_(False),time.perf_counter()-start
     read,true = read_world(lambda x: net(x.to(device)), world, idx=test)
-    net.record = dict(l2=l2_score(read, true), mig=mig(read, true), n_test=len(test), kimg=seen/1000, seconds=secs,
-                      seed=seed)
+    net.record = dict(l2=l2_score(read, true), mig=mig(read, true), n_test=len(test),
+                      kimg=seen/1000, seconds=secs, seed=seed)
     return net
