@@ -17,10 +17,10 @@ from torch.nn import functional as F
 from fastprogress import progress_bar
 from ..core import default_device,fast_dtype,mean_std
 
-# %% ../../nbs/metrics/40_disentangle.ipynb #d454bfe9
+# %% ../../nbs/metrics/40_disentangle.ipynb #2e3cd0e2
 def _table(x, name):
     "`x` as a float64 array [n,k] of finite numbers"
-    x = np.asarray(x.detach().cpu() if isinstance(x, Tensor) else x, dtype=np.float64)
+    x = np.asarray(x.detach().cpu().double() if isinstance(x, Tensor) else x, dtype=np.float64)
     if x.ndim!=2 or not x.size: raise ValueError(f"{name} should be a filled table [n,k], got shape {[*x.shape]}")
     bad = np.flatnonzero(~np.isfinite(x).all(0)).tolist()
     if bad: raise ValueError(f"{name} should be finite, got NaN or infinity in columns {bad}: has a network diverged?")
@@ -44,14 +44,14 @@ def entropy(
         return -(p*np.log(p)).sum()
     return np.array([h(o) for o in _table(labels, 'labels').T])
 
-# %% ../../nbs/metrics/40_disentangle.ipynb #1feb4700
+# %% ../../nbs/metrics/40_disentangle.ipynb #51d62eb3
 def discretise(
     codes,          # [n,d]
     n_bins:int=20   # Bins of equal width for each dimension
 )->np.ndarray:      # Integers from 0 to `n_bins`-1, [n,d]
     "Put each dimension into bins between its own extremes"
-    bins = [np.digitize(o, np.histogram_bin_edges(o, n_bins)[:-1])-1 for o in _table(codes, 'codes').T]
-    return np.stack(bins, 1)
+    codes = _table(codes, 'codes').astype(np.float32).astype(np.float64)  # values closer than float32 tells are one
+    return np.stack([np.digitize(o, np.histogram_bin_edges(o, n_bins)[:-1])-1 for o in codes.T], 1)
 
 # %% ../../nbs/metrics/40_disentangle.ipynb #067f11ff
 def mutual_info(
