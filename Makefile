@@ -14,7 +14,8 @@ help: ## this list
 install: $(INSTALLED) ## the virtual environment, when it is missing or settings.ini has changed
 $(INSTALLED): settings.ini setup.py
 	[ -x $(VENV)/bin/python ] || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --editable '.[dev]'
+	@echo "installing into $(VENV): several minutes the first time"
+	$(VENV)/bin/python -m pip install -qq --editable '.[dev]'
 	touch $@
 
 demo: $(INSTALLED) ## train a small Semi-StyleGAN, then open demo/report.html (ARGS=--quick: 90 seconds)
