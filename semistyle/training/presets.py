@@ -5,24 +5,35 @@
 # %% auto #0
 __all__ = ['presets', 'semi_terms', 'get_preset', 'semi_learner']
 
-# %% ../../nbs/training/32_presets.ipynb #3639e285
+# %% ../../nbs/training/32_presets.ipynb #1495af71
 import torch
+from fastcore.foundation import L
 from ..data.loaders import FactorLoader,split_labels
 from ..models.semi import semi_networks
 from .gan import StyleGANLearner,AdversarialLoss,UnsupervisedCode,SupervisedCode,MixUpSmoothness,LabelledImages,LazyR1
 from .callbacks import GeneratorEMA,CosineDecay,DivergenceWatch,StyleMixing
 
-# %% ../../nbs/training/32_presets.ipynb #080e6e55
-_robot = dict(
+# %% ../../nbs/training/32_presets.ipynb #0f7b9e43
+_paper = dict(
+    img_resolution=128, eta=0.001, kimg=10_000, bs=32, labelled_bs=32, lr_g=2e-3, lr_d=2e-3, betas=(0.,0.99),
+    g_args=dict(z_dim=512, w_dim=512, mapping_layers=8, mapping_lr_mul=0.01, channel_base=16384, channel_max=512), d_args=dict(channel_base=16384, channel_max=512),
+    grid_codes=False, style_mixing=0.9, gan_weight=1., gamma_g=10., gamma_e=0., beta=10., alpha=1., xi=0.75, image_weight=0.,
+    r1_gamma=10., r1_interval=16, ema_half_life=10_000, decay_start=1., final_lr=1.)
+
+_robot = _paper | dict(
     g_args=dict(z_dim=32, w_dim=128, mapping_layers=3, mapping_lr_mul=1., channel_base=1024, channel_max=128, use_noise=False, blur=False, patch=2),
     d_args=dict(channel_base=512, channel_max=128, blur=False, patch=2),
-    bs=32, labelled_bs=32, lr_g=3e-3, lr_d=2e-3, betas=(0.,0.99), grid_codes=True, style_mixing=0.,
-    gan_weight=1., gamma_g=1., gamma_e=0., beta=10., alpha=1., xi=0.75, image_weight=100.,
-    r1_gamma=0.05, r1_interval=16, ema_half_life=5_000, decay_start=0.5, final_lr=0.02)
+    lr_g=3e-3, grid_codes=True, style_mixing=0., gamma_g=1., image_weight=100.,
+    r1_gamma=0.05, ema_half_life=5_000, decay_start=0.5, final_lr=0.02, eta=0.005)
+_small = dict(channel_base=128, channel_max=16, blur=False)
 
 presets = {
-    'robot-32': _robot | dict(img_resolution=32, eta=0.005, kimg=60),
-    'robot-64': _robot | dict(img_resolution=64, eta=0.005, kimg=200),
+    'paper':    _paper,
+    'robot-64': _robot | dict(img_resolution=64, kimg=300, g_args=_robot['g_args'] | dict(channel_base=2048, patch=4),
+                              d_args=_robot['d_args'] | dict(channel_base=1024, patch=4)),
+    'robot-32': _robot | dict(img_resolution=32, kimg=120),
+    'robot-16': _robot | dict(img_resolution=16, kimg=1, bs=8, labelled_bs=8, d_args=_small,
+                              g_args=_small | dict(z_dim=8, w_dim=32, mapping_layers=2, mapping_lr_mul=1., use_noise=False)),
 }
 
 # %% ../../nbs/training/32_presets.ipynb #36b1f0a4
@@ -46,7 +57,7 @@ def semi_terms(
         (image_weight,        LabelledImages(image_weight)),
         (gan_weight and r1_gamma, LazyR1(r1_gamma, r1_interval))) if on]
 
-# %% ../../nbs/training/32_presets.ipynb #cb057b6f
+# %% ../../nbs/training/32_presets.ipynb #ae20998c
 _term_keys = 'gan_weight gamma_g gamma_e beta alpha xi image_weight r1_gamma r1_interval'.split()
 
 def get_preset(
@@ -77,9 +88,10 @@ def semi_learner(
     g,d = semi_networks(len(space.sizes), world.resolution, world.image_shape[2], p['g_args'], p['d_args'])
     if device is not None: g,d = g.to(device),d.to(device)
     loader = FactorLoader(world, labels, bs=p['bs'], labelled_bs=p['labelled_bs'], seed=seed)
-    more = [GeneratorEMA(p['ema_half_life']), CosineDecay(p['decay_start'], p['final_lr']), DivergenceWatch()]
+    more = [GeneratorEMA(p['ema_half_life']), DivergenceWatch()]
+    if p['decay_start']<1: more.append(CosineDecay(p['decay_start'], p['final_lr']))
     if p['style_mixing']: more.append(StyleMixing(p['style_mixing']))
-    learn = StyleGANLearner(loader, g, d, [*semi_terms(**{k:p[k] for k in _term_keys}), *more, *(cbs or [])], p['lr_g'], p['lr_d'], p['betas'],
-                            sample_codes=(lambda n: space.sample_codes(n)) if p['grid_codes'] else None)
+    learn = StyleGANLearner(loader, g, d, [*semi_terms(**{k:p[k] for k in _term_keys}), *more, *L(cbs)], p['lr_g'], p['lr_d'], p['betas'],
+                            sample_codes=space.sample_codes if p['grid_codes'] else None)
     learn.preset,learn.world,learn.labels = p,world,labels
     return learn
