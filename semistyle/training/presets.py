@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['presets', 'semi_terms', 'get_preset', 'semi_learner']
 
-# %% ../../nbs/training/32_presets.ipynb #1495af71
+# %% ../../nbs/training/32_presets.ipynb #c3cef0ff
 import torch
 from fastcore.foundation import L
 from ..data.loaders import FactorLoader,split_labels
 from ..models.semi import semi_networks
-from .gan import StyleGANLearner,AdversarialLoss,UnsupervisedCode,SupervisedCode,MixUpSmoothness,LabelledImages,LazyR1
+from .gan import StyleGANLearner,AdversarialLoss,UnsupervisedCode,SupervisedCode,MixUpSmoothness,MixUp,LabelledImages,LazyR1
 from .callbacks import GeneratorEMA,CosineDecay,DivergenceWatch,StyleMixing
 
 # %% ../../nbs/training/32_presets.ipynb #0f7b9e43
@@ -36,13 +36,13 @@ presets = {
                               g_args=_small | dict(z_dim=8, w_dim=32, mapping_layers=2, mapping_lr_mul=1., use_noise=False)),
 }
 
-# %% ../../nbs/training/32_presets.ipynb #36b1f0a4
+# %% ../../nbs/training/32_presets.ipynb #15c111f1
 def semi_terms(
     gan_weight:float=1.,   # Adversarial loss
     gamma_g:float=10.,     # Unsupervised code term in the generator's phase
     gamma_e:float=0.,      # ... and in the encoder's
     beta:float=10.,        # Supervised code term
-    alpha:float=1.,        # Smoothness term
+    alpha:float=1.,        # Smoothness term; without a generator it is MixUp of labelled images
     xi:float=0.75,         # Law of its shares
     image_weight:float=0., # Labelled images shown to the generator; not in the paper
     r1_gamma:float=10.,    # R1 penalty
@@ -53,7 +53,7 @@ def semi_terms(
         (gan_weight,          AdversarialLoss(gan_weight)),
         (gamma_g or gamma_e,  UnsupervisedCode(gamma_g, gamma_e)),
         (beta,                SupervisedCode(beta)),
-        (alpha,               MixUpSmoothness(alpha, xi)),
+        (alpha,               (MixUpSmoothness if gan_weight else MixUp)(alpha, xi)),
         (image_weight,        LabelledImages(image_weight)),
         (gan_weight and r1_gamma, LazyR1(r1_gamma, r1_interval))) if on]
 
