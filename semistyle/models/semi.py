@@ -11,7 +11,7 @@ from torch import nn,Tensor
 from .layers import EqualLinear,EqualConv2d,SQRT2
 from .stylegan import Generator,Discriminator
 
-# %% ../../nbs/models/13_semi.ipynb #bf7ee735
+# %% ../../nbs/models/13_semi.ipynb #327a3627
 class SemiDiscriminator(Discriminator):
     "Images to logits [N] and codes [N,c_dim], from one trunk"
     def __init__(self,
@@ -22,9 +22,10 @@ class SemiDiscriminator(Discriminator):
         channel_max:int=512,      # Most maps at any resolution
         blur:bool=True,           # Blur while downsampling
         mbstd_group:int=4,        # Images compared by the minibatch standard deviation
+        patch:int=1,              # Side of the patches of pixels that the first layer reads
     ):
         init_args = {k:v for k,v in locals().items() if k not in ('self','__class__')}
-        super().__init__(img_resolution, img_channels, channel_base, channel_max, blur, mbstd_group)
+        super().__init__(img_resolution, img_channels, channel_base, channel_max, blur, mbstd_group, patch)
         self.init_args,self.c_dim = init_args,c_dim
         ch = self.head_conv.bias.shape[0]
         self.code_conv = EqualConv2d(ch, ch)

@@ -6,13 +6,13 @@
 __all__ = ['check_resolution', 'level_channels', 'MappingNetwork', 'StyledLayer', 'SynthesisNetwork', 'Generator', 'mix_styles',
            'Discriminator']
 
-# %% ../../nbs/models/11_stylegan.ipynb #0bf32042
+# %% ../../nbs/models/11_stylegan.ipynb #c997cd61
 import math
 import torch, torch.nn.functional as F
 from torch import nn,Tensor
-from .layers import EqualLinear,EqualConv2d,NoiseInjection,adain,minibatch_std,pixel_norm,SQRT2
+from .layers import EqualLinear,EqualConv2d,NoiseInjection,adain,minibatch_std,pixel_norm,memory_format,SQRT2
 
-# %% ../../nbs/models/11_stylegan.ipynb #b203feac
+# %% ../../nbs/models/11_stylegan.ipynb #9d113db9
 def check_resolution(
     resolution:int, # Height and width of the images
 )->int:             # Number of levels: 4x4, 8x8, ... up to `resolution`
@@ -26,10 +26,13 @@ def level_channels(
     img_resolution:int, # Height and width of the images
     channel_base:int,   # Maps times resolution
     channel_max:int,    # Most maps at any resolution
-)->list:                # Maps at 4x4, 8x8, ..., `img_resolution`
+    patch:int=1,        # The last level has one position for each patch of so many pixels squared
+)->list:                # Maps at 4x4, 8x8, ..., `img_resolution//patch`
     "Width of the network at each of its levels"
     n = check_resolution(img_resolution)
-    return [max(1, min(channel_base//2**(k+2), channel_max)) for k in range(n)]
+    if patch not in (1,2,4) or n<patch.bit_length(): raise ValueError(f"patch should be 1, 2 or 4 and leave at least 4x4 of "
+                                                                       f"{img_resolution}x{img_resolution}, got {patch!r}")
+    return [max(1, min(channel_base//2**(k+2), channel_max)) for k in range(n+1-patch.bit_length())]
 
 # %% ../../nbs/models/11_stylegan.ipynb #e740b795
 class MappingNetwork(nn.Module):
@@ -83,7 +86,7 @@ class StyledLayer(nn.Module):
         y_s,y_b = self.affine(w).chunk(2, 1)
         return adain(F.leaky_relu(x, 0.2), y_s+1, y_b)
 
-# %% ../../nbs/models/11_stylegan.ipynb #17a7125f
+# %% ../../nbs/models/11_stylegan.ipynb #4376483e
 class SynthesisNetwork(nn.Module):
     "Styles `ws` to images"
     def __init__(self,
@@ -94,36 +97,28 @@ class SynthesisNetwork(nn.Module):
         channel_max:int=512,     # Most maps at any resolution
         use_noise:bool=True,     # Add noise in every layer
         blur:bool=True,          # Blur while upsampling
+        patch:int=1,             # Side of the patch of pixels painted at each position of the last level
     ):
         super().__init__()
-        ch = level_channels(img_resolution, channel_base, channel_max)
+        ch,self.patch = level_channels(img_resolution, channel_base, channel_max, patch),patch
         self.num_ws,layer = 2*len(ch),lambda conv,i: StyledLayer(conv, ch[i], 4*2**i, w_dim, use_noise)
         self.const = nn.Parameter(torch.randn(1, ch[0], 4, 4))
         self.layers = nn.ModuleList([layer(None, 0), layer(EqualConv2d(ch[0], ch[0]), 0)])
         for i in range(1, len(ch)):
             self.layers.append(layer(EqualConv2d(ch[i-1], ch[i], up=True, blur=blur), i))
             self.layers.append(layer(EqualConv2d(ch[i], ch[i]), i))
-        self.to_rgb = EqualConv2d(ch[-1], img_channels, 1, gain=1.)
+        self.to_rgb = EqualConv2d(ch[-1], img_channels*patch**2, 1, gain=1.)
 
     def forward(self, ws, noise_mode='random'):
         if ws.ndim!=3 or ws.shape[1]!=self.num_ws:
             raise ValueError(f"`ws` should have shape [N,{self.num_ws},w_dim], got {[*ws.shape]}")
         x = self.const.expand(len(ws), -1, -1, -1)
         if x.device.type=='cpu' and torch.is_autocast_enabled('cpu'): x = x.to(torch.get_autocast_dtype('cpu'))
-        x = x.contiguous(memory_format=memory_format(self.to_rgb))
+        x = x.contiguous(memory_format=memory_format(x.device))
         for layer,w in zip(self.layers, ws.unbind(1)): x = layer(x, w, noise_mode)
-        return self.to_rgb(x).float()
+        return F.pixel_shuffle(self.to_rgb(x).float(), self.patch)
 
-# %% ../../nbs/models/11_stylegan.ipynb #6c0c3ced
-def memory_format(conv):
-    "Channels last on a processor or where the network was put so: convolutions are fastest there"
-    w = conv.weight
-    last = w.device.type=='cpu' or w.is_contiguous(memory_format=torch.channels_last)
-    return torch.channels_last if last and _channels_last else torch.contiguous_format
-
-_channels_last = True
-
-# %% ../../nbs/models/11_stylegan.ipynb #59cf76be
+# %% ../../nbs/models/11_stylegan.ipynb #e2a68811
 class Generator(nn.Module):
     "Latents, and codes if it was built for them, to images in about [-1,1]"
     def __init__(self,
@@ -138,11 +133,13 @@ class Generator(nn.Module):
         mapping_lr_mul:float=0.01, # Its relative learning speed
         use_noise:bool=True,      # Add noise in every layer
         blur:bool=True,           # Blur while upsampling
+        patch:int=1,              # Side of the patch of pixels painted at each position of the last level
     ):
         super().__init__()
         self.init_args = {k:v for k,v in locals().items() if k not in ('self','__class__')}
         self.z_dim,self.c_dim,self.w_dim,self.img_resolution,self.img_channels = z_dim,c_dim,w_dim,img_resolution,img_channels
-        self.synthesis = SynthesisNetwork(w_dim, img_resolution, img_channels, channel_base, channel_max, use_noise, blur)
+        self.synthesis = SynthesisNetwork(w_dim, img_resolution, img_channels, channel_base, channel_max,
+                                          use_noise, blur, patch)
         self.num_ws = self.synthesis.num_ws
         self.mapping = MappingNetwork(z_dim, c_dim, w_dim, self.num_ws, mapping_layers, mapping_lr_mul)
 
@@ -168,7 +165,7 @@ def mix_styles(
     if ws.shape!=other.shape: raise ValueError(f"`other` should be shaped like `ws`, {[*ws.shape]}, got {[*other.shape]}")
     return torch.cat([ws[:,:cutoff], other[:,cutoff:]], 1)
 
-# %% ../../nbs/models/11_stylegan.ipynb #108e1db2
+# %% ../../nbs/models/11_stylegan.ipynb #8029704f
 class Discriminator(nn.Module):
     "Images to logits, [N]; above 0 says real"
     def __init__(self,
@@ -178,12 +175,13 @@ class Discriminator(nn.Module):
         channel_max:int=512,      # Most maps at any resolution
         blur:bool=True,           # Blur while downsampling
         mbstd_group:int=4,        # Images compared by the minibatch standard deviation
+        patch:int=1,              # Side of the patches of pixels that the first layer reads
     ):
         super().__init__()
         self.init_args = {k:v for k,v in locals().items() if k not in ('self','__class__')}
-        self.img_resolution,self.img_channels,self.mbstd_group = img_resolution,img_channels,mbstd_group
-        ch = level_channels(img_resolution, channel_base, channel_max)[::-1]
-        self.from_rgb = EqualConv2d(img_channels, ch[0], 1)
+        self.img_resolution,self.img_channels,self.mbstd_group,self.patch = img_resolution,img_channels,mbstd_group,patch
+        ch = level_channels(img_resolution, channel_base, channel_max, patch)[::-1]
+        self.from_rgb = EqualConv2d(img_channels*patch**2, ch[0], 1)
         self.trunk = nn.ModuleList()
         for i,o in zip(ch, ch[1:]): self.trunk += [EqualConv2d(i, i), EqualConv2d(i, o, down=True, blur=blur)]
         self.head_conv = EqualConv2d(ch[-1]+1, ch[-1])
@@ -193,7 +191,8 @@ class Discriminator(nn.Module):
         "The trunk: images to maps [N,C,4,4], each image by itself"
         want = [self.img_channels, self.img_resolution, self.img_resolution]
         if [*img.shape[1:]]!=want: raise ValueError(f"`img` should have shape [N,{','.join(map(str,want))}], got {[*img.shape]}")
-        x = F.leaky_relu(self.from_rgb(img.contiguous(memory_format=memory_format(self.from_rgb))), 0.2)
+        x = F.pixel_unshuffle(img, self.patch).contiguous(memory_format=memory_format(img.device))
+        x = F.leaky_relu(self.from_rgb(x), 0.2)
         for conv in self.trunk: x = F.leaky_relu(conv(x), 0.2)
         return x
 
