@@ -51,7 +51,7 @@ def test_a_notebook_imports_only_lower_numbers():
             src = ''.join(c['source'])
             if c['cell_type']!='code' or not re.match(r'#\|\s*exports?\b', src): continue
             wrong += [f'{nb.name} imports {m}' for m in re.findall(r'from semistyle\.([\w.]+) import', src)
-                      if num[m]>=int(re.match(r'\d+', nb.name)[0])]
+                      if num.get(m, 99)>=int(re.match(r'\d+', nb.name)[0])]
     assert not wrong
 
 def test_imports_are_required():
@@ -64,6 +64,23 @@ def test_imports_are_required():
             if isinstance(n, ast.Import): seen |= {a.name.split('.')[0] for a in n.names}
             elif isinstance(n, ast.ImportFrom) and not n.level: seen.add(n.module.split('.')[0])
     assert {dists.get(o, o) for o in seen - sys.stdlib_module_names - {'semistyle'}} <= needs
+
+def fresh_python(code):
+    "What `code` prints in a new process"
+    return subprocess.run([sys.executable, '-c', code], check=True, capture_output=True, text=True, cwd=ROOT).stdout
+
+def test_import_is_quick():
+    "`import semistyle` loads nothing else: under 0.2 s"
+    code = 'import time; t = time.perf_counter(); import semistyle; print(time.perf_counter()-t)'
+    assert min(float(fresh_python(code)) for _ in range(3)) < 0.2
+
+def test_only_training_needs_fastai():
+    "fastai takes seconds to load: data, models, losses and metrics do without"
+    mods = ['.'.join(p.relative_to(ROOT).with_suffix('').parts) for d in ('data','models','losses','metrics')
+            for p in (ROOT/'semistyle'/d).glob('[!_]*.py')]
+    assert len(mods)>=4
+    code = f'import sys; from importlib import import_module; [import_module(o) for o in {mods}]; print("fastai" in sys.modules)'
+    assert fresh_python(code).strip()=='False'
 
 def test_wheel(tmp_path):
     "What `pip install .` installs: every module and every file of the shipped models, and no test or tool"

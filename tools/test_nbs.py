@@ -33,7 +33,9 @@ def main(
             elif failed is not None and line.startswith('\t'): failed += 1
     rc = p.wait()
     timer.cancel()
-    if late.is_set(): print(f"stopped after {limit} s in: {' '.join(sorted(began.keys()-set(ended)))}")
-    failed = failed or len(began)-len(ended)  # a worker that died ends no notebook
-    print(f'notebooks: {len(began)-failed} passed, {failed} failed in {time.time()-t0:.0f} s')
-    sys.exit(rc or not began or failed>0)
+    lost = ' '.join(Path(o).name for o in sorted(began.keys()-set(ended)))
+    if late.is_set(): print(f'stopped after {limit} s')
+    if lost: print(f'not finished, or its process died: {lost}')
+    if rc==0 and began: print(f'notebooks: {len(ended)} passed, 0 failed in {time.time()-t0:.0f} s')
+    elif failed: print(f'notebooks: {len(ended)-failed} passed, {failed} failed in {time.time()-t0:.0f} s')
+    sys.exit(rc!=0 or not began)
