@@ -35,11 +35,11 @@ def run_row(row, seed, preset, kimg, n, out):
     from semistyle.data.scenes import load_world
     from semistyle.models.checkpoint import load_model
     from semistyle.training.presets import get_preset
-    from semistyle.training.runs import start_run,train_run
+    from semistyle.training.runs import plan_run,train_run
     p = get_preset(preset, **(dict(gamma_g=10., image_weight=0., kimg=kimg) | rows[row]))
     world = load_world('robot', p['img_resolution'])
     with tempfile.TemporaryDirectory() as tmp:
-        learn = train_run(f'{tmp}/run', start_run(f'{tmp}/run', preset=preset, seed=seed, **p), world=world)
+        learn = train_run(f'{tmp}/run', plan_run(f'{tmp}/run', preset=preset, seed=seed, **p), world=world)
     oracle = load_model(f"robot-oracle-{p['img_resolution']}").oracle
     res = measure(learn, world, oracle, seed, n)
     record_result(out, command=f'python benchmarks/table3.py --preset {preset} --kimg {kimg:g}', seed=seed, seconds=learn.loss_log.seconds(),
