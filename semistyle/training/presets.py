@@ -13,7 +13,7 @@ from ..models.semi import semi_networks
 from .gan import StyleGANLearner,AdversarialLoss,UnsupervisedCode,SupervisedCode,MixUpSmoothness,MixUp,LabelledImages,LazyR1
 from .callbacks import GeneratorEMA,CosineDecay,DivergenceWatch,StyleMixing
 
-# %% ../../nbs/training/32_presets.ipynb #0f7b9e43
+# %% ../../nbs/training/32_presets.ipynb #efbb347c
 _paper = dict(
     img_resolution=128, eta=0.001, kimg=10_000, bs=32, labelled_bs=32, lr_g=2e-3, lr_d=2e-3, betas=(0.,0.99),
     g_args=dict(z_dim=512, w_dim=512, mapping_layers=8, mapping_lr_mul=0.01, channel_base=16384, channel_max=512), d_args=dict(channel_base=16384, channel_max=512),
@@ -23,7 +23,7 @@ _paper = dict(
 _robot = _paper | dict(
     g_args=dict(z_dim=32, w_dim=128, mapping_layers=3, mapping_lr_mul=1., channel_base=1024, channel_max=128, use_noise=False, blur=False, patch=2),
     d_args=dict(channel_base=512, channel_max=128, blur=False, patch=2),
-    lr_g=3e-3, grid_codes=True, style_mixing=0., gamma_g=1., image_weight=100.,
+    bs=16, lr_g=2e-2, lr_d=8e-3, betas=(0.5,0.99), grid_codes=True, style_mixing=0., gamma_g=1., image_weight=100.,
     r1_gamma=0.05, ema_half_life=5_000, decay_start=0.5, final_lr=0.02, eta=0.005)
 _small = dict(channel_base=128, channel_max=16, blur=False)
 
