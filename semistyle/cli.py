@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['demo', 'train', 'evaluate', 'show', 'bench']
 
-# %% ../nbs/70_cli.ipynb #c3cad9e3
-import shlex,sys,time,warnings
+# %% ../nbs/70_cli.ipynb #e76cf87e
+import os,shlex,sys,time,warnings
 from contextlib import contextmanager,redirect_stdout
 from pathlib import Path
 from fastcore.script import call_parse
 
-# %% ../nbs/70_cli.ipynb #f97ae2eb
+# %% ../nbs/70_cli.ipynb #24fcf0f8
 def _is_command(): return Path(sys.argv[0]).stem.startswith('semistyle_')
 
 def _command_line(name, **kwargs):
@@ -26,7 +26,16 @@ def _at_least(low, **kwargs):
     for k,v in kwargs.items():
         if v is not None and not v>=low: raise ValueError(f"{k} should be at least {low}, got {v}: give more")
 
-# %% ../nbs/70_cli.ipynb #5cf48ca1
+def _writable(path):
+    "Refuse a file that could not be written, before hours are spent on what it is to hold"
+    from semistyle.core import writing
+    path = Path(path)
+    if path.is_dir(): raise ValueError(f"out should be a file, {path} is a folder: give the name of a file in it")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(path.parent, os.W_OK): raise PermissionError(13, 'no right to write', str(path.parent))
+
+# %% ../nbs/70_cli.ipynb #99dc5e22
 class _Aside:
     "Standard error, where a text after a progress bar starts a new line"
     def __init__(self): self.to,self.bar = sys.stderr,False
@@ -34,7 +43,7 @@ class _Aside:
         if self.bar and text[:1] not in '\r\n': self.to.write('\n')
         if text: self.bar = text[0]=='\r'
         return self.to.write(text)
-    def flush(self): self.to.flush()
+    def __getattr__(self, name): return getattr(self.to, name)
 
 # %% ../nbs/70_cli.ipynb #e8a49b4d
 @contextmanager
@@ -133,7 +142,7 @@ def _evaluate(model, world, n, seeds, oracle):
     true = evaluate_model(as_model(oracle=oracle), world, n=n, seeds=seeds)
     return res,{f'{k}_gen':v for k,v in true.items()}
 
-# %% ../nbs/70_cli.ipynb #9edd5d4d
+# %% ../nbs/70_cli.ipynb #bba575b5
 @call_parse
 def evaluate(
     model:str,         # Folder of a saved model, or the name of a shipped one
@@ -148,6 +157,7 @@ def evaluate(
     start,args = time.monotonic(),dict(model=model, world=world, n=n, seed=seed, seeds=seeds, oracle=oracle)
     with _command() as say:
         _at_least(100, n=n); _at_least(1, seeds=seeds); _at_least(0, seed=seed)
+        if out: _writable(out)
         from semistyle.core import record_result
         metrics,ceiling = _evaluate(model, world, n, range(seed, seed+seeds), oracle)
         true = {f'{k} of true pictures':v for k,v in ceiling.items()}
@@ -174,7 +184,7 @@ def _draw(kind, suffix, model, world, seed, psi):
     space = world.space if world else model.space
     return turning_frames(generate_from(model.generator, seed, psi), space, ncol=3, scale=scale)
 
-# %% ../nbs/70_cli.ipynb #214b8b09
+# %% ../nbs/70_cli.ipynb #82589967
 @call_parse
 def show(
     model:str,              # Folder of a saved model, or the name of a shipped one
@@ -192,6 +202,7 @@ def show(
         ends = _kinds[kind]
         out = Path(out or f'{Path(model).resolve().name}-{kind}{ends[0]}')
         if out.suffix not in ends: raise ValueError(f"out should end in {' or '.join(ends)} for {kind}, got {out.name}")
+        _writable(out)
         from semistyle.core import record_result
         from semistyle.models.checkpoint import load_model
         from semistyle.viz import save_gif,save_image
@@ -203,7 +214,7 @@ def show(
         record_result(out.with_suffix('.json'), _command_line('show', **args), seed, model=model, kind=kind, psi=psi)
         say(f'wrote {out}')
 
-# %% ../nbs/70_cli.ipynb #29c3ad4b
+# %% ../nbs/70_cli.ipynb #bf414820
 @call_parse
 def bench(
     what:str,             # train: images a second; render: microseconds an image
@@ -219,6 +230,7 @@ def bench(
     with _command() as say:
         if what not in ('train','render'): raise ValueError(f"what should be train or render, got {what!r}")
         _at_least(0, seconds=seconds, seed=seed)
+        if out: _writable(out)
         from json import dumps
         from semistyle.core import machine_info,record_result,to_json
         from semistyle.training.speed import bench_render,bench_train

@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['rehearse', 'plan_time', 'run_demo']
 
-# %% ../nbs/61_demo.ipynb #a30522a2
+# %% ../nbs/61_demo.ipynb #41acc121
 import math,time
 from pathlib import Path
 import matplotlib.pyplot as plt
-from .core import default_device,record_result,set_seed
+from .core import default_device,record_result,set_seed,writing
 from .viz import loss_curves,report_picture,save_gif,save_image,turning_frames
 from .data.scenes import load_world
 from .models.checkpoint import load_model
@@ -81,7 +81,7 @@ def _measure(model, world, oracle, n, seed, progress):
     true = evaluate_model(as_model(oracle=oracle), world, n=n, seeds=[seed], progress=False)
     return metrics,{f'{k}_gen':v for k,v in means(true).items()}
 
-# %% ../nbs/61_demo.ipynb #bf0ea205
+# %% ../nbs/61_demo.ipynb #bf2ded0c
 def run_demo(
     out='demo',           # Folder to fill; one of an earlier demo is given another name
     minutes:float=13.5,   # For everything
@@ -100,6 +100,7 @@ def run_demo(
     start,out = start or time.monotonic(),Path(out)
     _make_room(out)
     run = plan_run(out, world, preset, seed=seed, eta=eta, items=items, command=command)
+    with writing(out): out.mkdir(parents=True, exist_ok=True)
     world = load_world(world, run['settings']['img_resolution'])
     oracle,at = find_oracle(world),f'{world.name} at {world.resolution}x{world.resolution}'
     if oracle is None: print(f'no oracle is shipped for {at}: MIG-gen and L2-gen are left out')

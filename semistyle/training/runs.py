@@ -6,7 +6,7 @@
 __all__ = ['parse_settings', 'plan_run', 'TimeBudget', 'RunBar', 'LossLog', 'read_log', 'FilmStrip', 'run_card', 'Checkpoints',
            'train_run']
 
-# %% ../../nbs/training/34_runs.ipynb #f932f53d
+# %% ../../nbs/training/34_runs.ipynb #a9b3d883
 import csv,io,inspect,json,signal,threading,time
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +15,7 @@ from fastai.callback.core import Callback,CancelFitException
 from fastcore.basics import store_attr
 from fastprogress.fastprogress import progress_bar
 from ..core import default_device,read_json,set_seed,settle_folder,to_json,write_atomic,write_json,writing
-from ..data.scenes import load_world
+from ..data.scenes import _worlds,load_world
 from ..models.checkpoint import save_model
 from ..models.semi import SemiDiscriminator
 from ..models.stylegan import Generator
@@ -82,7 +82,7 @@ def _go_on(out, asked, items):
                              "new run in another folder")
     return run
 
-# %% ../../nbs/training/34_runs.ipynb #86d4db90
+# %% ../../nbs/training/34_runs.ipynb #4ee2c07e
 def plan_run(
     out,                # The run's folder
     world:str=None,     # Name of a world; 'robot' if None
@@ -99,6 +99,7 @@ def plan_run(
     asked = dict(world=world, preset=preset, seed=seed, img_resolution=resolution)
     if resume: return _go_on(out, asked | settings, items)
     world = world or 'robot'
+    if world not in _worlds: raise ValueError(f"world should be one of {sorted(_worlds)}, got {world!r}")
     preset = preset or f'{world}-{resolution or 32}'
     p = get_preset(preset, **(parse_settings(items, get_preset(preset)) | settings))
     if resolution not in (None,p['img_resolution']):

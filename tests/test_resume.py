@@ -1,0 +1,80 @@
+"A run that is killed or interrupted, and resumed, ends as if nothing had happened: bit for bit."
+import random,signal,time
+import pytest,torch
+from commands import TINY,run,start
+
+ROBOT = ['--preset', 'robot-16', '--kimg', '2']  # 250 batches of the robot at 16x16
+
+def train(out, *args):
+    torch.set_num_threads(1)
+    r = run('semistyle_train', *args, '--out', out)
+    assert r.code==0, r.err
+
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory):
+    "The run that nobody disturbs"
+    out = tmp_path_factory.mktemp('runs')/'whole'
+    train(out, *TINY)
+    return out
+
+def batches(out):
+    "Batches in the saved state; `None` while there is none"
+    from semistyle.models.checkpoint import load_state
+    try: return load_state(out/'state')[1]['n_batches']
+    except ValueError: return None
+
+def disturbed(out, sign, seed, args):
+    "Start a run, wait for its first save and then for a random moment, send the signal, and wait for the end"
+    wait = random.Random(seed).uniform(0, 1)
+    print(f'seed {seed}: {sign.name} {wait:.3f} s after the first save')
+    p = start('semistyle_train', *args, '--save', .04, '--out', out)
+    end = time.time()+300
+    while not (out/'state').exists():
+        assert p.poll() is None and time.time()<end, p.stderr.read()
+        time.sleep(.01)
+    time.sleep(wait)
+    p.send_signal(sign)
+    return p,p.communicate(timeout=120)[1]
+
+def same(a, b):
+    "Everything the state holds is equal: weights, averages, both optimisers, random streams, the film strip"
+    from semistyle.models.checkpoint import load_state
+    (ta,ma),(tb,mb) = [load_state(o/'state') for o in (a,b)]
+    assert ma==mb and ta.keys()==tb.keys()
+    assert not [k for k in ta if not torch.equal(ta[k].nan_to_num(), tb[k].nan_to_num())]
+    for name in ('generator','discriminator'):
+        assert (a/'model'/f'{name}.safetensors').read_bytes()==(b/'model'/f'{name}.safetensors').read_bytes()
+
+def test_sigkill(whole, tmp_path):
+    "Killed with SIGKILL at a random moment"
+    out,seed = tmp_path/'killed',time.time_ns()
+    p,_ = disturbed(out, signal.SIGKILL, seed, TINY)
+    assert p.returncode==-signal.SIGKILL
+    print(f'killed after at least {batches(out)} of 50 batches')
+    train(out, '--resume')
+    same(whole, out)
+
+def test_ctrl_c(whole, tmp_path):
+    "Ctrl-C: exit code 130, a model to load, a state to go on from"
+    from semistyle.models.checkpoint import load_model
+    out = tmp_path/'stopped'
+    p,err = disturbed(out, signal.SIGINT, time.time_ns(), TINY)
+    assert p.returncode==130, err
+    assert 'interrupted: what was computed is in' in err and 'Traceback' not in err
+    assert load_model(out/'model').config['kimg']==pytest.approx(.008*batches(out))
+    train(out, '--resume')
+    same(whole, out)
+
+@pytest.mark.slow
+@pytest.mark.parametrize('seed', range(3))
+def test_sigkill_again_and_again(tmp_path, seed):
+    "The robot, killed three times on the way"
+    whole,out = tmp_path/'whole',tmp_path/'killed'
+    train(whole, *ROBOT, '--seed', seed)
+    args = [*ROBOT, '--seed', seed]
+    for i in range(3):
+        p,_ = disturbed(out, signal.SIGKILL, 10*seed+i, args)
+        assert p.returncode==-signal.SIGKILL, 'it ended before it was killed'
+        args = ['--resume']
+    train(out, '--resume')
+    same(whole, out)
