@@ -11,7 +11,7 @@ from torch import nn,Tensor
 from .layers import EqualLinear,EqualConv2d,SQRT2
 from .stylegan import Generator,Discriminator
 
-# %% ../../nbs/models/13_semi.ipynb #327a3627
+# %% ../../nbs/models/13_semi.ipynb #eab83b7b
 class SemiDiscriminator(Discriminator):
     "Images to logits [N] and codes [N,c_dim], from one trunk"
     def __init__(self,
@@ -29,7 +29,8 @@ class SemiDiscriminator(Discriminator):
         self.init_args,self.c_dim = init_args,c_dim
         ch = self.head_conv.bias.shape[0]
         self.code_conv = EqualConv2d(ch, ch)
-        self.code_head = nn.Sequential(EqualLinear(ch*16, ch, gain=SQRT2), nn.LeakyReLU(0.2), EqualLinear(ch, c_dim, bias_init=0.5))
+        hidden = EqualLinear(ch*16, ch, gain=SQRT2)
+        self.code_head = nn.Sequential(hidden, nn.LeakyReLU(0.2), EqualLinear(ch, c_dim, bias_init=0.5))
 
     def code(self, h):
         "The encoder's head: codes [N,c_dim] from the trunk's maps"

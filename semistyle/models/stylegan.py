@@ -12,7 +12,7 @@ import torch, torch.nn.functional as F
 from torch import nn,Tensor
 from .layers import EqualLinear,EqualConv2d,NoiseInjection,adain,minibatch_std,pixel_norm,memory_format,SQRT2
 
-# %% ../../nbs/models/11_stylegan.ipynb #9d113db9
+# %% ../../nbs/models/11_stylegan.ipynb #333bacca
 def check_resolution(
     resolution:int, # Height and width of the images
 )->int:             # Number of levels: 4x4, 8x8, ... up to `resolution`
@@ -30,8 +30,9 @@ def level_channels(
 )->list:                # Maps at 4x4, 8x8, ..., `img_resolution//patch`
     "Width of the network at each of its levels"
     n = check_resolution(img_resolution)
-    if patch not in (1,2,4) or n<patch.bit_length(): raise ValueError(f"patch should be 1, 2 or 4 and leave at least 4x4 of "
-                                                                       f"{img_resolution}x{img_resolution}, got {patch!r}")
+    if patch not in (1,2,4) or n<patch.bit_length():
+        size = f'{img_resolution}x{img_resolution}'
+        raise ValueError(f"patch should be 1, 2 or 4 and leave at least 4x4 of {size}, got {patch!r}")
     return [max(1, min(channel_base//2**(k+2), channel_max)) for k in range(n+1-patch.bit_length())]
 
 # %% ../../nbs/models/11_stylegan.ipynb #e740b795
@@ -64,10 +65,10 @@ class MappingNetwork(nn.Module):
         psi[truncation_cutoff:] = 1. if truncation_cutoff is not None else truncation_psi
         return torch.lerp(self.w_avg, ws, psi)
 
-# %% ../../nbs/models/11_stylegan.ipynb #a1a6eda4
+# %% ../../nbs/models/11_stylegan.ipynb #a53041d7
 def check_input(name, x, dim, n=None):
     "Refuse a latent or code that is missing or has another shape than [n,dim]"
-    if x is None: raise ValueError(f"this generator was built for a code: pass `{name}` of shape [N,{dim}] with values in [0,1]")
+    if x is None: raise ValueError(f"this generator needs a code: pass `{name}` of shape [N,{dim}], values in [0,1]")
     if x.ndim!=2 or x.shape[1]!=dim or n not in (None,len(x)):
         raise ValueError(f"`{name}` should have shape [{'N' if n is None else n},{dim}], got {[*x.shape]}")
     return x
@@ -118,7 +119,7 @@ class SynthesisNetwork(nn.Module):
         for layer,w in zip(self.layers, ws.unbind(1)): x = layer(x, w, noise_mode)
         return F.pixel_shuffle(self.to_rgb(x).float(), self.patch)
 
-# %% ../../nbs/models/11_stylegan.ipynb #e2a68811
+# %% ../../nbs/models/11_stylegan.ipynb #f3a6e78a
 class Generator(nn.Module):
     "Latents, and codes if it was built for them, to images in about [-1,1]"
     def __init__(self,
@@ -137,7 +138,8 @@ class Generator(nn.Module):
     ):
         super().__init__()
         self.init_args = {k:v for k,v in locals().items() if k not in ('self','__class__')}
-        self.z_dim,self.c_dim,self.w_dim,self.img_resolution,self.img_channels = z_dim,c_dim,w_dim,img_resolution,img_channels
+        self.z_dim,self.c_dim,self.w_dim = z_dim,c_dim,w_dim
+        self.img_resolution,self.img_channels = img_resolution,img_channels
         self.synthesis = SynthesisNetwork(w_dim, img_resolution, img_channels, channel_base, channel_max,
                                           use_noise, blur, patch)
         self.num_ws = self.synthesis.num_ws
@@ -165,7 +167,7 @@ def mix_styles(
     if ws.shape!=other.shape: raise ValueError(f"`other` should be shaped like `ws`, {[*ws.shape]}, got {[*other.shape]}")
     return torch.cat([ws[:,:cutoff], other[:,cutoff:]], 1)
 
-# %% ../../nbs/models/11_stylegan.ipynb #8029704f
+# %% ../../nbs/models/11_stylegan.ipynb #c5414f3c
 class Discriminator(nn.Module):
     "Images to logits, [N]; above 0 says real"
     def __init__(self,
@@ -179,18 +181,21 @@ class Discriminator(nn.Module):
     ):
         super().__init__()
         self.init_args = {k:v for k,v in locals().items() if k not in ('self','__class__')}
-        self.img_resolution,self.img_channels,self.mbstd_group,self.patch = img_resolution,img_channels,mbstd_group,patch
+        self.img_resolution,self.img_channels = img_resolution,img_channels
+        self.mbstd_group,self.patch = mbstd_group,patch
         ch = level_channels(img_resolution, channel_base, channel_max, patch)[::-1]
         self.from_rgb = EqualConv2d(img_channels*patch**2, ch[0], 1)
         self.trunk = nn.ModuleList()
         for i,o in zip(ch, ch[1:]): self.trunk += [EqualConv2d(i, i), EqualConv2d(i, o, down=True, blur=blur)]
         self.head_conv = EqualConv2d(ch[-1]+1, ch[-1])
-        self.head = nn.Sequential(EqualLinear(ch[-1]*16, ch[-1], gain=SQRT2), nn.LeakyReLU(0.2), EqualLinear(ch[-1], 1))
+        hidden = EqualLinear(ch[-1]*16, ch[-1], gain=SQRT2)
+        self.head = nn.Sequential(hidden, nn.LeakyReLU(0.2), EqualLinear(ch[-1], 1))
 
     def features(self, img):
         "The trunk: images to maps [N,C,4,4], each image by itself"
         want = [self.img_channels, self.img_resolution, self.img_resolution]
-        if [*img.shape[1:]]!=want: raise ValueError(f"`img` should have shape [N,{','.join(map(str,want))}], got {[*img.shape]}")
+        if [*img.shape[1:]]!=want:
+            raise ValueError(f"`img` should have shape [N,{','.join(map(str,want))}], got {[*img.shape]}")
         x = F.pixel_unshuffle(img, self.patch).contiguous(memory_format=memory_format(img.device))
         x = F.leaky_relu(self.from_rgb(x), 0.2)
         for conv in self.trunk: x = F.leaky_relu(conv(x), 0.2)

@@ -19,7 +19,7 @@ from ..models.checkpoint import save_state,load_state
 from ..models.stylegan import mix_styles
 from .gan import StyleGANLearner
 
-# %% ../../nbs/training/31_callbacks.ipynb #ea021e5f
+# %% ../../nbs/training/31_callbacks.ipynb #9bcac58f
 class GeneratorEMA(Callback):
     "Keep slow copies of both networks, `g_ema` and `d_ema`, for sampling and metrics"
     order,run_valid = 60,False
@@ -32,8 +32,9 @@ class GeneratorEMA(Callback):
 
     def before_fit(self):
         "Start from the current weights, unless an earlier `fit` left copies"
-        if self.g_ema is None:
-            self.g_ema,self.d_ema = [deepcopy(n).eval().requires_grad_(False) for n in (self.generator,self.discriminator)]
+        if self.g_ema is not None: return
+        nets = self.generator,self.discriminator
+        self.g_ema,self.d_ema = [deepcopy(o).eval().requires_grad_(False) for o in nets]
 
     @torch.no_grad()
     def after_batch(self):
@@ -80,17 +81,21 @@ class CosineDecay(Callback):
         return up*(self.final + (1-self.final)*(1+math.cos(math.pi*done))/2)
     def before_batch(self): self.opt.scale_lr(self.factor(self.kimg, self.target_kimg))
 
-# %% ../../nbs/training/31_callbacks.ipynb #d231e2d8
+# %% ../../nbs/training/31_callbacks.ipynb #a155b8ea
 class Progress(Callback):
     "A progress bar with the time left, and the losses beside it"
     order,run_valid = 70,False
     def before_train(self):
         from fastprogress.fastprogress import progress_bar
-        self.learn.dl = self.bar = progress_bar(self.dl, leave=True)
+        self.bar = progress_bar(range(len(self.dl)))
+        self.bar.update(0)
     def after_batch(self):
         if self.n_batches%10==0:
-            self.bar.comment = ' '.join([f'{self.kimg:.1f} kimg'] + [f'{k} {float(v):.2f}' for k,v in self.losses.items() if '.' not in k])
+            totals = [f'{k} {float(v):.2f}' for k,v in self.losses.items() if '.' not in k]
+            self.bar.comment = ' '.join([f'{self.kimg:.1f} kimg', *totals])
+        self.bar.update(self.iter+1)
 
+# %% ../../nbs/training/31_callbacks.ipynb #ab9fc698
 class TrainingPanel(Callback):
     "Grow a picture of samples, one row every so many images"
     order,run_valid = 71,False
@@ -119,28 +124,32 @@ class TrainingPanel(Callback):
     def after_fit(self):
         if self.kimg > self.at[-1]: self.add_row()
 
-    @torch.no_grad()
-    def add_row(self):
-        "One more row, from the averaged generator where there is one"
-        g = getattr(getattr(self.learn, 'generator_ema', None), 'g_ema', None) or self.generator
-        was = g.training
-        with self.learn.autocast(): img = g.eval()(self.z, self.c, noise_mode='const')
-        g.train(was)
-        self.rows.append(img.float().cpu()); self.at.append(self.kimg)
-        if self.show: self.update()
+# %% ../../nbs/training/31_callbacks.ipynb #7ee0d62d
+@patch
+@torch.no_grad()
+def add_row(self:TrainingPanel):
+    "One more row, from the averaged generator where there is one"
+    g = getattr(getattr(self.learn, 'generator_ema', None), 'g_ema', None) or self.generator
+    was = g.training
+    with self.learn.autocast(): img = g.eval()(self.z, self.c, noise_mode='const')
+    g.train(was)
+    self.rows.append(img.float().cpu()); self.at.append(self.kimg)
+    if self.show: self.update()
 
-    def picture(self):
-        "All rows so far as one picture, uint8 [H,W,3]"
-        return image_grid(torch.cat(self.rows), ncol=self.n)
+@patch
+def picture(self:TrainingPanel): # Bytes, [H,W,3]
+    "All rows so far as one picture"
+    return image_grid(torch.cat(self.rows), ncol=self.n)
 
-    def update(self):
-        "Show the picture, in place of the one before"
-        from IPython.display import Image,display
-        img = Image(data=to_png(self.picture()), width=min(900, 64*self.n))
-        if self._handle is None: self._handle = display(img, display_id=True)
-        else: self._handle.update(img)
+@patch
+def update(self:TrainingPanel):
+    "Show the picture, in place of the one before"
+    from IPython.display import Image,display
+    img = Image(data=to_png(self.picture()), width=min(900, 64*self.n))
+    if self._handle is None: self._handle = display(img, display_id=True)
+    else: self._handle.update(img)
 
-# %% ../../nbs/training/31_callbacks.ipynb #53c39225
+# %% ../../nbs/training/31_callbacks.ipynb #a7a2547d
 class TrainingDiverged(RuntimeError):
     "Training went wrong; the Learner holds the last good weights"
 
@@ -164,46 +173,59 @@ class DivergenceWatch(Callback):
 
     def snapshot(self): self.good = self.n_batches,{k:v.clone() for k,v in self.model.state_dict().items()}
 
-    def stop(self, why):
-        at,weights = self.good
-        self.model.load_state_dict(weights)
-        raise TrainingDiverged(f"{why} at {self.kimg:.1f} kimg, batch {self.n_batches}; the weights of batch {at} are back. "
-                               "Try half the learning rates, a larger r1_gamma, or a smaller weight of that term")
-
-    def after_batch(self):
-        for name,v in self.losses.items():
-            if not torch.isfinite(v): self.stop(f"`{name}` became {float(v)}")
-        if self.n_batches%self.every: return
-        bad = [k for k,v in self.model.state_dict().items() if not v.isfinite().all()]
-        if bad: self.stop(f"weights `{bad[0]}` are not finite")
-        share = self.spread()
-        self.strikes = self.strikes+1 if share<self.min_spread else 0
-        if self.strikes>=self.patience:
-            self.stop(f"the generator collapsed: its pictures differ {share:.3f} times as much as real ones")
-        self.snapshot()
-
-    @torch.no_grad()
-    def spread(self):
-        "Standard deviation over generated images, relative to that over real ones"
-        if not self.learn.terms('g'): return 1.
-        real = self.xb[0].float().std(0).mean()
-        if real==0: return 1.
-        g = self.generator
-        g.eval(); img = g(self.z, self.c, noise_mode='const'); g.train()
-        return float(img.std(0).mean()/real)
-
-# %% ../../nbs/training/31_callbacks.ipynb #e87777c8
+# %% ../../nbs/training/31_callbacks.ipynb #960fbace
 @patch
-def get_state(self:GeneratorEMA): # Tensors by name
-    return {f'{n}.{k}':v for n in ('g_ema','d_ema') if getattr(self, n) is not None for k,v in getattr(self, n).state_dict().items()}
+def stop(self:DivergenceWatch, why):
+    "Put the last good weights back, and say what happened"
+    at,weights = self.good
+    self.model.load_state_dict(weights)
+    raise TrainingDiverged(f"{why} at {self.kimg:.1f} kimg, batch {self.n_batches}; the weights of batch {at} are back: "
+                           "try half the learning rates, a larger r1_gamma, or a smaller weight of that term")
+
+@patch
+def after_batch(self:DivergenceWatch):
+    for name,v in self.losses.items():
+        if not torch.isfinite(v): self.stop(f"`{name}` became {float(v)}")
+    if self.n_batches%self.every: return
+    bad = [k for k,v in self.model.state_dict().items() if not v.isfinite().all()]
+    if bad: self.stop(f"weights `{bad[0]}` are not finite")
+    share = self.spread()
+    self.strikes = self.strikes+1 if share<self.min_spread else 0
+    if self.strikes>=self.patience:
+        self.stop(f"the generator collapsed: its pictures differ {share:.3f} times as much as real ones")
+    self.snapshot()
+
+# %% ../../nbs/training/31_callbacks.ipynb #a33621a5
+@patch
+@torch.no_grad()
+def spread(self:DivergenceWatch)->float: # 0: all alike; about 1: as varied as real images
+    "Standard deviation over generated images, relative to that over real ones"
+    real = self.xb[0].float().std(0).mean()
+    if real==0 or not self.learn.terms('g'): return 1.
+    g = self.generator
+    g.eval(); img = g(self.z, self.c, noise_mode='const'); g.train()
+    return float(img.std(0).mean()/real)
+
+# %% ../../nbs/training/31_callbacks.ipynb #0312a97f
+def _under(prefix, tensors):
+    "The tensors whose names start with `prefix` and a dot, without it"
+    return {k[len(prefix)+1:]:v for k,v in tensors.items() if k.startswith(prefix+'.')}
+
+# %% ../../nbs/training/31_callbacks.ipynb #f7e46bcf
+@patch
+def get_state(self:GeneratorEMA)->dict: # Tensors by name
+    "The averaged weights"
+    if self.g_ema is None: return {}
+    return {f'{n}.{k}':v for n in ('g_ema','d_ema') for k,v in getattr(self, n).state_dict().items()}
 
 @patch
 def set_state(self:GeneratorEMA, tensors):
+    "Put averaged weights back"
     if not tensors: return
     self.before_fit()
-    for n in ('g_ema','d_ema'): getattr(self, n).load_state_dict({k[6:]:v for k,v in tensors.items() if k.startswith(n+'.')})
+    for n in ('g_ema','d_ema'): getattr(self, n).load_state_dict(_under(n, tensors))
 
-# %% ../../nbs/training/31_callbacks.ipynb #1e83f42e
+# %% ../../nbs/training/31_callbacks.ipynb #13101078
 def _opt_tensors(opt):
     "The state of an Adam as tensors by name"
     return {f'{i}.{k}':torch.as_tensor(v) for i,s in opt.state_dict()['state'].items() for k,v in s.items()}
@@ -216,14 +238,13 @@ def _set_opt(opt, tensors):
         state['state'].setdefault(int(i), {})[k] = v
     opt.load_state_dict(state)
 
-def _under(prefix, tensors): return {k[len(prefix)+1:]:v for k,v in tensors.items() if k.startswith(prefix+'.')}
-
-# %% ../../nbs/training/31_callbacks.ipynb #7153ce8e
+# %% ../../nbs/training/31_callbacks.ipynb #00741399
 @patch
 def training_state(self:StyleGANLearner)->tuple: # Tensors by name and what JSON holds
     "Everything that the rest of the run depends on"
     if self.opt is None: self.create_opt()
-    parts = {'model':self.model.state_dict(), 'opt_g':_opt_tensors(self.opt.g), 'opt_d':_opt_tensors(self.opt.d), 'rng':rng_state()}
+    parts = dict(model=self.model.state_dict(), rng=rng_state())
+    parts |= dict(opt_g=_opt_tensors(self.opt.g), opt_d=_opt_tensors(self.opt.d))
     parts |= {f'cb_{cb.name}':cb.get_state() for cb in self.cbs if hasattr(cb, 'get_state')}
     tensors = {f'{p}.{k}':v for p,d in parts.items() for k,v in d.items()}
     return tensors,dict(kimg=self.kimg, n_batches=self.n_batches, position=self.dls[0].position)

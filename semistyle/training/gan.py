@@ -20,7 +20,7 @@ from ..core import fast_dtype,keep_freed_memory
 from ..losses.adversarial import nonsaturating_d,nonsaturating_g,r1_penalty
 from ..losses.codes import code_loss,image_loss,mix_pairs,mix_shares
 
-# %% ../../nbs/training/30_gan.ipynb #7c40ec51
+# %% ../../nbs/training/30_gan.ipynb #058e6473
 class Step:
     "What one batch has computed so far"
     def __init__(self, generator, discriminator, z, c, x, x_lab=None, c_lab=None, mix=None):
@@ -54,7 +54,8 @@ class Step:
         self._features = dict(zip(self.images, h.split([len(o) for o in self.images.values()])))
 
     def _head(self, head, name):
-        if (head,name) not in self._heads: self._heads[head,name] = getattr(self.discriminator, head)(self._features[name])
+        if (head,name) not in self._heads:
+            self._heads[head,name] = getattr(self.discriminator, head)(self._features[name])
         return self._heads[head,name]
 
     def logits(self, name): return self._head('logits', name)
@@ -106,9 +107,9 @@ class SupervisedCode(LossTerm):
     def images(self, step): return {'labelled':step.x_lab}
     def loss(self, step): return code_loss(step.code('labelled'), step.c_lab)
 
-# %% ../../nbs/training/30_gan.ipynb #996e6e3c
+# %% ../../nbs/training/30_gan.ipynb #9aa524d2
 class MixUpSmoothness(LossTerm):
-    "The blend of a labelled and a generated image should be read as the blend of their codes (Nie et al. 2020, eqs. 5, 6)"
+    "The blend of a labelled and a generated image should be read as that of their codes (Nie et al. 2020, eqs. 5, 6)"
     order = 22
     def __init__(self,
         alpha:float=1., # Weight in both phases
@@ -132,7 +133,7 @@ class MixUp(MixUpSmoothness):
         x,self.mixed_c = mix_pairs(step.x_lab, step.c_lab, step.x_lab.roll(1, 0), step.c_lab.roll(1, 0), lam)
         return {'mixed':x}
 
-# %% ../../nbs/training/30_gan.ipynb #c89aa213
+# %% ../../nbs/training/30_gan.ipynb #f2d924ca
 class LabelledImages(LossTerm):
     "The picture of a labelled code should be the labelled image"
     order = 23
@@ -140,7 +141,9 @@ class LabelledImages(LossTerm):
         image_weight:float=10., # Weight in the generator's phase
     ): store_attr()
     def weight(self, phase): return self.image_weight if phase=='g' else 0.
-    def ask(self, step): step.ask('labelled', torch.randn(len(step.c_lab), step.z.shape[1], device=step.z.device), step.c_lab)
+    def ask(self, step):
+        z = torch.randn(len(step.c_lab), step.z.shape[1], device=step.z.device)
+        step.ask('labelled', z, step.c_lab)
     def loss(self, step): return image_loss(step.fake('labelled'), step.x_lab)
 
 # %% ../../nbs/training/30_gan.ipynb #6fa6fd04
@@ -165,13 +168,14 @@ class GANModel(nn.Module):
         self.generator,self.discriminator = generator,discriminator
     def forward(self, *args, **kwargs): return self.generator(*args, **kwargs)
 
-# %% ../../nbs/training/30_gan.ipynb #4de9d2db
+# %% ../../nbs/training/30_gan.ipynb #c3f5fd52
 class GANOptimizers:
     "One Adam for each network, behind the few calls that a `Learner` makes"
     def __init__(self, model, lr_g, lr_d, betas, d_interval=None):
         k = d_interval/(d_interval+1) if d_interval else 1.
-        adam = lambda net,lr,k: torch.optim.Adam(net.parameters(), lr=lr*k, betas=tuple(float(b)**k for b in betas), eps=1e-8,
-                                                 fused=next(net.parameters()).device.type in ('cpu','cuda'))
+        def adam(net, lr, k):
+            fused = next(net.parameters()).device.type in ('cpu','cuda')
+            return torch.optim.Adam(net.parameters(), lr*k, [float(b)**k for b in betas], fused=fused)
         self.g,self.d = adam(model.generator, lr_g, 1.),adam(model.discriminator, lr_d, k)
         self._lrs = [(o, o.param_groups[0]['lr']) for o in (self.g,self.d)]
 
@@ -184,7 +188,7 @@ class GANOptimizers:
     def zero_grad(self):
         for o,_ in self._lrs: o.zero_grad(set_to_none=True)
 
-# %% ../../nbs/training/30_gan.ipynb #871f2832
+# %% ../../nbs/training/30_gan.ipynb #0294f393
 class StyleGANLearner(Learner):
     "Train a generator and a discriminator by the terms among `cbs`"
     def __init__(self,
@@ -221,16 +225,18 @@ class StyleGANLearner(Learner):
         "The terms of a phase's loss, in order"
         return [cb for cb in self.cbs.sorted('order') if isinstance(cb, LossTerm) and cb.weight(phase)]
 
-    def autocast(self): return torch.autocast(self.device.type, self.dtype) if self.dtype!=torch.float32 else nullcontext()
-    def _do_epoch_validate(self, *args, **kwargs): pass  # a GAN has no validation loss; metrics have their own functions
+    def autocast(self):
+        "Context in which the networks run"
+        return nullcontext() if self.dtype==torch.float32 else torch.autocast(self.device.type, self.dtype)
 
-# %% ../../nbs/training/30_gan.ipynb #5b6d4b30
+    def _do_epoch_validate(self, *args, **kwargs): pass  # a GAN has no validation loss
+
+# %% ../../nbs/training/30_gan.ipynb #2b40b617
 @patch
 def _new_step(self:StyleGANLearner):
-    g,n = self.generator,len(self.xb[0])
+    g,n,c = self.generator,len(self.xb[0]),None
     z = torch.randn(n, g.z_dim, device=self.device)
-    c = None
-    if g.c_dim: c = self.sample_codes(n).to(self.device) if self.sample_codes else torch.rand(n, g.c_dim, device=self.device)
+    if g.c_dim: c = (self.sample_codes(n) if self.sample_codes else torch.rand(n, g.c_dim)).to(self.device)
     return Step(g, self.discriminator, z, c, *self.xb, *self.yb, mix=getattr(self, 'mix_ws', None))
 
 @patch

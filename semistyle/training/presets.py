@@ -5,23 +5,26 @@
 # %% auto #0
 __all__ = ['presets', 'semi_terms', 'get_preset', 'semi_learner']
 
-# %% ../../nbs/training/32_presets.ipynb #c3cef0ff
+# %% ../../nbs/training/32_presets.ipynb #e005ef64
 import torch
 from fastcore.foundation import L
 from ..data.loaders import FactorLoader,split_labels
 from ..models.semi import semi_networks
-from .gan import StyleGANLearner,AdversarialLoss,UnsupervisedCode,SupervisedCode,MixUpSmoothness,MixUp,LabelledImages,LazyR1
+from .gan import StyleGANLearner,AdversarialLoss,UnsupervisedCode,SupervisedCode
+from .gan import MixUpSmoothness,MixUp,LabelledImages,LazyR1
 from .callbacks import GeneratorEMA,CosineDecay,DivergenceWatch,StyleMixing
 
-# %% ../../nbs/training/32_presets.ipynb #efbb347c
+# %% ../../nbs/training/32_presets.ipynb #8fba504b
 _paper = dict(
     img_resolution=128, eta=0.001, kimg=10_000, bs=32, labelled_bs=32, lr_g=2e-3, lr_d=2e-3, betas=(0.,0.99),
-    g_args=dict(z_dim=512, w_dim=512, mapping_layers=8, mapping_lr_mul=0.01, channel_base=16384, channel_max=512), d_args=dict(channel_base=16384, channel_max=512),
-    grid_codes=False, style_mixing=0.9, gan_weight=1., gamma_g=10., gamma_e=0., beta=10., alpha=1., xi=0.75, image_weight=0.,
+    g_args=dict(z_dim=512, w_dim=512, mapping_layers=8, mapping_lr_mul=0.01, channel_base=16384, channel_max=512),
+    d_args=dict(channel_base=16384, channel_max=512), grid_codes=False, style_mixing=0.9,
+    gan_weight=1., gamma_g=10., gamma_e=0., beta=10., alpha=1., xi=0.75, image_weight=0.,
     r1_gamma=10., r1_interval=16, ema_half_life=10_000, decay_start=1., final_lr=1.)
 
 _robot = _paper | dict(
-    g_args=dict(z_dim=32, w_dim=128, mapping_layers=3, mapping_lr_mul=1., channel_base=1024, channel_max=128, use_noise=False, blur=False, patch=2),
+    g_args=dict(z_dim=32, w_dim=128, mapping_layers=3, mapping_lr_mul=1., channel_base=1024, channel_max=128,
+                use_noise=False, blur=False, patch=2),
     d_args=dict(channel_base=512, channel_max=128, blur=False, patch=2),
     bs=16, lr_g=2e-2, lr_d=8e-3, betas=(0.5,0.99), grid_codes=True, style_mixing=0., gamma_g=1., image_weight=100.,
     r1_gamma=0.05, ema_half_life=5_000, decay_start=0.5, final_lr=0.02, eta=0.005)
@@ -29,11 +32,13 @@ _small = dict(channel_base=128, channel_max=16, blur=False)
 
 presets = {
     'paper':    _paper,
-    'robot-64': _robot | dict(img_resolution=64, kimg=300, g_args=_robot['g_args'] | dict(channel_base=2048, patch=4),
+    'robot-64': _robot | dict(img_resolution=64, kimg=300,
+                              g_args=_robot['g_args'] | dict(channel_base=2048, patch=4),
                               d_args=_robot['d_args'] | dict(channel_base=1024, patch=4)),
     'robot-32': _robot | dict(img_resolution=32, kimg=120),
     'robot-16': _robot | dict(img_resolution=16, kimg=1, bs=8, labelled_bs=8, d_args=_small,
-                              g_args=_small | dict(z_dim=8, w_dim=32, mapping_layers=2, mapping_lr_mul=1., use_noise=False)),
+                              g_args=_small | dict(z_dim=8, w_dim=32, mapping_layers=2, mapping_lr_mul=1.,
+                                                   use_noise=False)),
 }
 
 # %% ../../nbs/training/32_presets.ipynb #15c111f1
@@ -57,7 +62,7 @@ def semi_terms(
         (image_weight,        LabelledImages(image_weight)),
         (gan_weight and r1_gamma, LazyR1(r1_gamma, r1_interval))) if on]
 
-# %% ../../nbs/training/32_presets.ipynb #ae20998c
+# %% ../../nbs/training/32_presets.ipynb #2d72c2fb
 _term_keys = 'gan_weight gamma_g gamma_e beta alpha xi image_weight r1_gamma r1_interval'.split()
 
 def get_preset(
@@ -91,7 +96,8 @@ def semi_learner(
     more = [GeneratorEMA(p['ema_half_life']), DivergenceWatch()]
     if p['decay_start']<1: more.append(CosineDecay(p['decay_start'], p['final_lr']))
     if p['style_mixing']: more.append(StyleMixing(p['style_mixing']))
-    learn = StyleGANLearner(loader, g, d, [*semi_terms(**{k:p[k] for k in _term_keys}), *more, *L(cbs)], p['lr_g'], p['lr_d'], p['betas'],
+    terms = semi_terms(**{k:p[k] for k in _term_keys})
+    learn = StyleGANLearner(loader, g, d, [*terms, *more, *L(cbs)], p['lr_g'], p['lr_d'], p['betas'],
                             sample_codes=space.sample_codes if p['grid_codes'] else None)
     learn.preset,learn.world,learn.labels = p,world,labels
     return learn
