@@ -47,6 +47,6 @@ def main(model:str,     # Folder of a saved model
         half = load_model(f'{tmp}/half')
         metrics = evaluate_model(half, world, None if 'oracle' in half.networks else find_oracle(world), n, seeds)
     save_model(out, config, card(name, config, half.networks, metrics, n, seeds), torch.float16, **saved.networks)
-    record_result(ROOT/'results'/'shipped'/f'{name}.json', metrics=metrics, model=name, samples=n, made_by=config.get('command'), kimg=config.get('kimg'),
+    record_result(ROOT/'results'/'shipped'/f'{name}.json', f'python tools/ship_model.py MODEL {name}', metrics=metrics, model=name, samples=n, made_by=config.get('command'), kimg=config.get('kimg'),
                   train_seconds=config.get('seconds'), eta=config.get('eta'))
     print(load_model(name).card)
