@@ -183,12 +183,16 @@ def test_full_disk(trained, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_a_disk_that_is_really_full(tmp_path):
-    "The same on a file system of three megabytes, and on one that may only be read"
-    if not shutil.which('unshare') or subprocess.run(['unshare','-rm','mount','-t','tmpfs','tmpfs',str(tmp_path)]).returncode:
+    "The same on a file system with room for one state but not for two, and on one that may only be read"
+    from semistyle.models.checkpoint import load_model,load_state
+    disk,kept = tmp_path/'disk',tmp_path/'kept'
+    disk.mkdir(); kept.mkdir()
+    if not shutil.which('unshare') or subprocess.run(['unshare','-rm','mount','-t','tmpfs','tmpfs',disk]).returncode:
         pytest.skip('this machine lets nobody mount a file system')
-    cmd = f'{sys.executable} {script("semistyle_train")} {" ".join(TINY)} --save .08 --out {tmp_path}/a'
-    for opts,says in (('size=3m','the disk is full: free some space'), ('ro','the disk is read-only: choose a folder')):
-        sh = f'mount -t tmpfs -o {opts} tmpfs {tmp_path} && {cmd}; code=$?; ls -A {tmp_path}/a; exit $code'
+    cmd = f'{sys.executable} {script("semistyle_train")} {" ".join(TINY)} --save .08 --out {disk}/a'
+    for opts,says in (('size=1200k','the disk is full: free some space'), ('ro','the disk is read-only: choose a folder')):
+        sh = f'mount -t tmpfs -o {opts} tmpfs {disk} && {cmd}; code=$?; cp -r {disk}/. {kept}; exit $code'
         p = subprocess.run(['unshare','-rm','sh','-c',sh], capture_output=True, text=True, env=os.environ | ONE_THREAD)
         assert p.returncode==2 and says in p.stderr.splitlines()[-1] and 'Traceback' not in p.stderr, p.stderr
-        assert '.new-' not in p.stdout
+    assert load_state(kept/'a'/'state')[1]['n_batches']==10 and load_model(kept/'a'/'model')
+    assert not [o for o in (kept/'a').iterdir() if o.name[0]=='.']

@@ -24,12 +24,16 @@ def batches(out):
     except ValueError: return None
 
 def disturbed(out, sign, seed, args):
-    "Start a run, wait for its first save and then for a random moment, send the signal, and wait for the end"
+    "Start a run, wait for its first save and then for a random moment, send the signal; the process and its errors"
     wait = random.Random(seed).uniform(0, 1)
     print(f'seed {seed}: {sign.name} {wait:.3f} s after the first save')
+    def saved():
+        try: return (out/'state'/'training_state.json').stat().st_mtime_ns
+        except OSError: return None
+    before = saved()
     p = start('semistyle_train', *args, '--save', .04, '--out', out)
     end = time.time()+300
-    while not (out/'state').exists():
+    while saved() in (None,before):
         assert p.poll() is None and time.time()<end, p.stderr.read()
         time.sleep(.01)
     time.sleep(wait)
