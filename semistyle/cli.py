@@ -89,7 +89,7 @@ def demo(
         if note: say(note)
     if not _is_command(): return res
 
-# %% ../nbs/70_cli.ipynb #ff762401
+# %% ../nbs/70_cli.ipynb #049fcc1f
 @call_parse
 def train(
     out:str='',           # The run's folder; by default runs/<preset>-seed<seed>
@@ -98,6 +98,7 @@ def train(
     preset:str=None,      # Name of a preset; that of the world and resolution by default
     eta:float=None,       # Share of images with labels, instead of the preset's
     kimg:float=None,      # Thousands of images to see, instead of the preset's
+    minutes:float=None,   # Train for so long instead; the learning rates fall with the time that is left
     seed:int=None,        # Of the weights, the labels and every batch; 0 by default
     resume:bool=False,    # Go on with the run in the folder
     set:str='',           # Other settings of the preset to replace, such as "bs=16 g_args.z_dim=8"
@@ -108,15 +109,15 @@ def train(
     name = preset or f"{world or 'robot'}-{resolution or 32}"
     out = Path(out or f'runs/{name}-seed{seed or 0}')
     with _command(f'what was computed is in {out}, go on with --resume') as say:
-        _at_least(.001, kimg=kimg, save=save); _at_least(0, seed=seed)
+        _at_least(.001, kimg=kimg, save=save, minutes=minutes); _at_least(0, seed=seed)
         if sum(o.split('=')[0]=='--set' for o in sys.argv)>1:
             raise ValueError('set should be given once, with all settings: --set "bs=16 lr_g=0.001"')
         from semistyle.training.runs import plan_run,train_run
         from semistyle.training.callbacks import TrainingDiverged
         args = dict(world=world, preset=preset, resolution=resolution, seed=seed, eta=eta, kimg=kimg)
-        command = _command_line('train', out=str(out), set=set, **args)
+        command = _command_line('train', out=str(out), set=set, minutes=minutes, **args)
         run = plan_run(out, items=set.split(), resume=resume, command=command, **args)
-        try: train_run(out, run, save)
+        try: train_run(out, run, save, seconds=minutes and 60*minutes)
         except TrainingDiverged as e: raise ValueError(_sentence(e)) from e
         say(f'{out}/model is trained')
         if eval: evaluate(str(out/'model'), out=str(out/'metrics.json'))
