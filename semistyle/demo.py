@@ -46,7 +46,7 @@ def plan_time(
     n = max(min(n, int(.25*seconds/(1.5*each))), 500)
     return max(seconds-1.5*each*n-report, .3*seconds), n
 
-# %% ../nbs/61_demo.ipynb #803c5906
+# %% ../nbs/61_demo.ipynb #4a7b8312
 def _make_room(out):
     "Give the folder of an earlier demo another name"
     if not (out/'run.json').exists(): return
@@ -58,7 +58,7 @@ def _pictures(out, model, world, scale):
     "Samples, traversals and an animation as files"
     save_image(out/'samples.png', sample_grid(model, 60, ncol=12, scale=scale))
     save_image(out/'traversals.png', turned_factors(model, world))
-    frames = turning_frames(generate_from(model.generator, 0), world.space, ncol=5, scale=scale)
+    frames = turning_frames(generate_from(model.generator, 0), world.space, scale=scale)
     save_gif(out/'turning.gif', frames)
 
 def _more_sections(out, scale):
@@ -81,7 +81,7 @@ def _measure(model, world, oracle, n, seed, progress):
     true = evaluate_model(as_model(oracle=oracle), world, n=n, seeds=[seed], progress=False)
     return metrics,{f'{k}_gen':v for k,v in means(true).items()}
 
-# %% ../nbs/61_demo.ipynb #bf2ded0c
+# %% ../nbs/61_demo.ipynb #e9396ec6
 def run_demo(
     out='demo',           # Folder to fill; one of an earlier demo is given another name
     minutes:float=13.5,   # For everything
@@ -90,7 +90,7 @@ def run_demo(
     world:str='robot',    # Name of a world
     seed:int=0,           # Of everything
     eta:float=.005,       # Share of images with labels
-    note:str='',          # Stands under the title of the page
+    note:str='',          # Ends the first lines of the page
     command:str=None,     # What to type to make it again
     items=None,           # Settings to replace, for `parse_settings`
     start:float=None,     # `time.monotonic()` when the minutes began; now if None
@@ -114,8 +114,10 @@ def run_demo(
     metrics,ceiling = _measure(model, world, oracle, n, seed, progress)
     print('3/3 drawing the page')
     scale,title = max(1, 64//world.resolution),f'Semi-StyleGAN learns {world.space.n_factors} factors of a {world.name}'
+    labels = f'{round(eta*len(world.space)):,} of {len(world.space):,} pictures'
+    lead = f"Trained from nothing in {model.config['seconds']/60:.1f} minutes, with labels for {labels}. {note}"
     _pictures(out, model, world, scale)
-    model_report(out/'report.html', model, world, metrics, n, title, ceiling, note, _more_sections(out, scale), scale)
+    model_report(out/'report.html', model, world, metrics, n, title, ceiling, lead, _more_sections(out, scale), scale)
     more = dict(kimg=model.config['kimg'], train_seconds=model.config['seconds'], eta=eta, n=n)
     if ceiling: more['ceiling'] = ceiling
     if note: more['note'] = note

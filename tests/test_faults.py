@@ -155,7 +155,12 @@ def test_other_arguments(trained, tmp_path):
     refuses('semistyle_demo', '--eta', 0, '--out', tmp_path/'d', says=['at least one label'])
     assert not list(tmp_path.iterdir())
 
-def test_words_that_are_no_numbers(capsys):
+def test_a_run_that_diverges(tmp_path):
+    "Learning rates that no network survives: the term that blew up is named, and what to try"
+    args = [*TINY, '--set', 'lr_g=1e6 lr_d=1e6', '--out', tmp_path/'a']
+    refuses('semistyle_train', *args, says=['became', 'the weights of batch', 'half the learning rates'])
+
+def test_words_that_are_no_numbers():
     "What the parser itself refuses has exit code 2 as well"
     r = run('semistyle_train', '--kimg', 'many')
     assert r.code==2 and "invalid float value: 'many'" in r.err
