@@ -35,24 +35,26 @@ def _writable(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if not os.access(path.parent, os.W_OK): raise PermissionError(13, 'no right to write', str(path.parent))
 
-# %% ../nbs/70_cli.ipynb #99dc5e22
+# %% ../nbs/70_cli.ipynb #f9812ed6
 class _Aside:
     "Standard error, where a text after a progress bar starts a new line"
-    def __init__(self): self.to,self.bar = sys.stderr,False
+    def __init__(self):
+        self.to,self.bar = sys.stderr,False
+        self.results = getattr(sys.stdout, 'results', sys.stdout)  # also when one command calls another
     def write(self, text):
         if self.bar and text[:1] not in '\r\n': self.to.write('\n')
         if text: self.bar = text[0]=='\r'
         return self.to.write(text)
     def __getattr__(self, name): return getattr(self.to, name)
 
-# %% ../nbs/70_cli.ipynb #e8a49b4d
+# %% ../nbs/70_cli.ipynb #9e0840c7
 @contextmanager
 def _command(on_interrupt='nothing was lost'):
     "Yield a function that prints results; on a command line, end as a command should"
-    out,aside = sys.stdout,_Aside()
+    aside = _Aside()
     def say(o):
         if aside.bar: aside.write('\n')
-        print(o, file=out, flush=True)
+        print(o, file=aside.results, flush=True)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', FutureWarning)
         if not _is_command():
@@ -89,7 +91,7 @@ def demo(
         if note: say(note)
     if not _is_command(): return res
 
-# %% ../nbs/70_cli.ipynb #049fcc1f
+# %% ../nbs/70_cli.ipynb #749e3069
 @call_parse
 def train(
     out:str='',           # The run's folder; by default runs/<preset>-seed<seed>
@@ -112,15 +114,18 @@ def train(
         _at_least(.001, kimg=kimg, save=save, minutes=minutes); _at_least(0, seed=seed)
         if sum(o.split('=')[0]=='--set' for o in sys.argv)>1:
             raise ValueError('set should be given once, with all settings: --set "bs=16 lr_g=0.001"')
-        from semistyle.training.runs import plan_run,train_run
+        from semistyle.core import read_json
+        from semistyle.training.runs import note_measures,plan_run,train_run
         from semistyle.training.callbacks import TrainingDiverged
-        args = dict(world=world, preset=preset, resolution=resolution, seed=seed, eta=eta, kimg=kimg)
-        command = _command_line('train', out=str(out), set=set, minutes=minutes, **args)
+        args = dict(world=world, preset=preset, resolution=resolution, seed=seed, minutes=minutes, eta=eta, kimg=kimg)
+        command = _command_line('train', out=str(out), set=set, **args)
         run = plan_run(out, items=set.split(), resume=resume, command=command, **args)
-        try: train_run(out, run, save, seconds=minutes and 60*minutes)
+        try: train_run(out, run, save)
         except TrainingDiverged as e: raise ValueError(_sentence(e)) from e
         say(f'{out}/model is trained')
-        if eval: evaluate(str(out/'model'), out=str(out/'metrics.json'))
+        if not eval: return
+        evaluate(str(out/'model'), out=str(out/'metrics.json'))
+        note_measures(out/'model', {k:v['mean'] for k,v in read_json(out/'metrics.json')['metrics'].items()})
 
 # %% ../nbs/70_cli.ipynb #c5e09a69
 def _table(rows):

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['rehearse', 'plan_time', 'run_demo']
 
-# %% ../nbs/61_demo.ipynb #41acc121
+# %% ../nbs/61_demo.ipynb #08cfe70b
 import math,time
 from pathlib import Path
 import matplotlib.pyplot as plt
@@ -14,7 +14,7 @@ from .viz import loss_curves,report_picture,save_gif,save_image,turning_frames
 from .data.scenes import load_world
 from .models.checkpoint import load_model
 from .models.semi import semi_networks
-from .training.runs import plan_run,read_log,train_run
+from .training.runs import note_measures,plan_run,read_log,train_run
 from .metrics.report import as_model,evaluate_model,find_oracle,means
 from .metrics.report import generate_from,model_report,sample_grid,turned_factors
 
@@ -73,15 +73,23 @@ def _more_sections(out, scale):
     about = 'The terms of both phases (d: discriminator and encoder, g: generator), each before its weight.'
     return res | {'Losses':report_picture(fig, about)}
 
-# %% ../nbs/61_demo.ipynb #1f5b1e2e
+# %% ../nbs/61_demo.ipynb #3d038d2e
 def _measure(model, world, oracle, n, seed, progress):
     "The model's measures, and what true pictures get from the same oracle"
     metrics = means(evaluate_model(model, world, oracle, n, [seed], progress))
     if oracle is None: return metrics,{}
     true = evaluate_model(as_model(oracle=oracle), world, n=n, seeds=[seed], progress=False)
     return metrics,{f'{k}_gen':v for k,v in means(true).items()}
+def _page(out, model, world, metrics, ceiling, n, note):
+    "Pictures as files, and the page that shows them"
+    total,cfg,scale = len(world.space),model.config,max(1, 64//world.resolution)
+    title = f'Semi-StyleGAN learns {world.space.n_factors} factors of a {world.name}'
+    labels = f"labels for {round(cfg['eta']*total):,} of {total:,} pictures"
+    lead = f"Trained from nothing in {cfg['seconds']/60:.1f} minutes, with {labels}. {note}"
+    _pictures(out, model, world, scale)
+    model_report(out/'report.html', model, world, metrics, n, title, ceiling, lead, _more_sections(out, scale), scale)
 
-# %% ../nbs/61_demo.ipynb #e9396ec6
+# %% ../nbs/61_demo.ipynb #2764417e
 def run_demo(
     out='demo',           # Folder to fill; one of an earlier demo is given another name
     minutes:float=13.5,   # For everything
@@ -108,16 +116,14 @@ def run_demo(
     left = 60*minutes-(time.monotonic()-start)
     training,n = plan_time(left, each, n, report=min(20, .15*left))
     print(f'1/3 training for {training/60:.1f} minutes, with labels for {100*eta:g} % of {len(world.space):,} images')
-    train_run(out, run, save_kimg=math.inf, seconds=training, progress=progress, world=world)
+    run['minutes'] = training/60
+    train_run(out, run, save_kimg=math.inf, progress=progress, world=world)
     print(f'2/3 measuring on {n:,} pictures')
     model = load_model(out/'model')
     metrics,ceiling = _measure(model, world, oracle, n, seed, progress)
+    note_measures(out/'model', metrics)
     print('3/3 drawing the page')
-    scale,title = max(1, 64//world.resolution),f'Semi-StyleGAN learns {world.space.n_factors} factors of a {world.name}'
-    labels = f'{round(eta*len(world.space)):,} of {len(world.space):,} pictures'
-    lead = f"Trained from nothing in {model.config['seconds']/60:.1f} minutes, with labels for {labels}. {note}"
-    _pictures(out, model, world, scale)
-    model_report(out/'report.html', model, world, metrics, n, title, ceiling, lead, _more_sections(out, scale), scale)
+    _page(out, model, world, metrics, ceiling, n, note)
     more = dict(kimg=model.config['kimg'], train_seconds=model.config['seconds'], eta=eta, n=n)
     if ceiling: more['ceiling'] = ceiling
     if note: more['note'] = note

@@ -102,6 +102,15 @@ def test_bench_render(tmp_path):
     assert f['microseconds_per_image']==d['microseconds_per_image'] and 'command' in f
 
 @pytest.mark.slow
+def test_train_and_measure(tmp_path):
+    "`--eval` measures at the end: a table, `metrics.json`, and the model's card"
+    r = run('semistyle_train', *TINY, '--eval', '--out', tmp_path/'a')
+    assert r.code==0, r.err
+    mig = json.loads((tmp_path/'a'/'metrics.json').read_text())['metrics']['mig']
+    assert mig['n']==3 and re.search(rf"^mig +{mig['mean']:.4f} ", r.out, re.M)
+    assert f"| mig | {mig['mean']:.4f} |" in (tmp_path/'a'/'model'/'model_card.md').read_text()
+
+@pytest.mark.slow
 def test_bench_train():
     "The default step beside its baseline, measured in turns"
     r = run('semistyle_bench', 'train', '--seconds', 20, '--json')

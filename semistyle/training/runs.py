@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['parse_settings', 'plan_run', 'TimeBudget', 'RunBar', 'LossLog', 'read_log', 'FilmStrip', 'run_card', 'Checkpoints',
-           'train_run']
+           'note_measures', 'train_run']
 
-# %% ../../nbs/training/34_runs.ipynb #a9b3d883
+# %% ../../nbs/training/34_runs.ipynb #fdb3d57c
 import csv,io,inspect,json,signal,threading,time
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +16,7 @@ from fastcore.basics import store_attr
 from fastprogress.fastprogress import progress_bar
 from ..core import default_device,read_json,set_seed,settle_folder,to_json,write_atomic,write_json,writing
 from ..data.scenes import _worlds,load_world
-from ..models.checkpoint import save_model
+from ..models.checkpoint import load_model,save_model
 from ..models.semi import SemiDiscriminator
 from ..models.stylegan import Generator
 from ..viz import save_image,to_uint8
@@ -63,7 +63,7 @@ def parse_settings(
         else: res[name] = v
     return res
 
-# %% ../../nbs/training/34_runs.ipynb #47d84837
+# %% ../../nbs/training/34_runs.ipynb #525a29fe
 def _taken(out):
     "The names in a folder that is to be new, other than what an interrupted save left"
     if out.is_file(): raise ValueError(f"{out} should be a folder, is a file: choose another")
@@ -75,14 +75,14 @@ def _go_on(out, asked, items):
     if not isinstance(run, dict) or not {'world','preset','seed','settings'} <= run.keys():
         raise ValueError(f"{out/'run.json'} should hold world, preset, seed and settings, does not: start a new run "
                          "in another folder")
-    has = run['settings'] | {k:run[k] for k in ('world','preset','seed')}
+    has = run['settings'] | {k:run.get(k) for k in ('world','preset','seed','minutes')}
     for k,v in to_json(asked | parse_settings(items, run['settings'])).items():
         if v is not None and v!=has[k]:
             raise ValueError(f"{k} should be {has[k]}, as {out} was started with, got {v}: leave it out, or start a "
                              "new run in another folder")
     return run
 
-# %% ../../nbs/training/34_runs.ipynb #4ee2c07e
+# %% ../../nbs/training/34_runs.ipynb #2f265dbb
 def plan_run(
     out,                # The run's folder
     world:str=None,     # Name of a world; 'robot' if None
@@ -90,13 +90,14 @@ def plan_run(
     resolution:int=None,# Side of the images; by default the preset's
     seed:int=None,      # Of everything; 0 if None
     items=None,         # Settings to replace, for `parse_settings`
+    minutes:float=None, # Train for so long, instead of for the `kimg` of the settings
     resume:bool=False,  # Go on with the run in `out`
     command:str=None,   # What to type to make it again
     **settings          # More settings to replace; those that are `None` are not
-)->dict:                # `world`, `preset`, `seed`, `settings` and `command`
+)->dict:                # `world`, `preset`, `seed`, `minutes`, `settings` and `command`
     "What a new run is to be, or what an old one was; nothing is written yet"
     out,settings = Path(out),{k:v for k,v in settings.items() if v is not None}
-    asked = dict(world=world, preset=preset, seed=seed, img_resolution=resolution)
+    asked = dict(world=world, preset=preset, seed=seed, minutes=minutes, img_resolution=resolution)
     if resume: return _go_on(out, asked | settings, items)
     world = world or 'robot'
     if world not in _worlds: raise ValueError(f"world should be one of {sorted(_worlds)}, got {world!r}")
@@ -112,16 +113,16 @@ def plan_run(
     if names := _taken(out):
         raise ValueError(f"{out} should be new or empty, holds {', '.join(names[:4])}: choose another folder, or "
                          "resume the run in it")
-    return to_json(dict(command=command, world=world, preset=preset, seed=seed or 0, settings=p))
+    return to_json(dict(command=command, world=world, preset=preset, seed=seed or 0, minutes=minutes, settings=p))
 
-# %% ../../nbs/training/34_runs.ipynb #9a0a63d5
+# %% ../../nbs/training/34_runs.ipynb #d978f2a5
 class TimeBudget(Callback):
-    "End a run after so many seconds, and keep `target_kimg` where its pace leads"
+    "End a run after so many seconds, earlier parts included, and keep `target_kimg` where its pace leads"
     order,run_valid = 44,False
     def __init__(self,
         seconds:float, # How long to train
     ): store_attr()
-    def before_fit(self): self.start = time.monotonic()
+    def before_fit(self): self.start = time.monotonic() - getattr(getattr(self.learn, 'loss_log', None), 'before', 0.)
     def before_batch(self):
         share = min((time.monotonic()-self.start)/self.seconds, 1.)
         self.learn.target_kimg = (self.kimg+1e-6)/(share+1e-9)
@@ -131,8 +132,10 @@ class RunBar(Callback):
     "A bar for the share of the run that is done, from where it starts or goes on, with the time left"
     order,run_valid = 73,False
     def before_fit(self):
-        self.first,self.bar = self.kimg/self.target_kimg,progress_bar(range(1000))
+        self.first,self.bar = None,progress_bar(range(1000))
         self.bar.update(0)
+    def before_batch(self):
+        if self.first is None: self.first = self.kimg/self.target_kimg
     def after_batch(self):
         self.bar.comment = f'{self.kimg:.1f} kimg'
         share = min((self.kimg/self.target_kimg-self.first)/(1-self.first), 1.)
@@ -159,10 +162,10 @@ class _StopWhen(Callback):
     def after_batch(self):
         if self.noted: raise CancelFitException
 
-# %% ../../nbs/training/34_runs.ipynb #13d429b4
+# %% ../../nbs/training/34_runs.ipynb #a1a3b726
 class LossLog(Callback):
     "The mean of each loss over so many batches, as lines of a CSV file"
-    order,run_valid = 72,False
+    order,run_valid = 43,False
     def __init__(self,
         path,         # CSV file, written by `write`
         every:int=16, # Batches in a line
@@ -257,18 +260,27 @@ class Checkpoints(SaveState):
         card = run_card(run, self.kimg, secs)
         save_model(self.out/'model', config, card, generator=ema.g_ema, discriminator=ema.d_ema)
 
-# %% ../../nbs/training/34_runs.ipynb #9cfd4555
-def _callbacks(out, run, save_kimg, seconds, progress):
+# %% ../../nbs/training/34_runs.ipynb #f8013c56
+def note_measures(
+    path,         # Folder of a model that a run has made
+    metrics:dict, # Measure -> number
+):
+    "Write a model's card anew, with what it measures"
+    c = load_model(path).config
+    write_atomic(Path(path)/'model_card.md', run_card(c, c['kimg'], c['seconds'], metrics))
+
+# %% ../../nbs/training/34_runs.ipynb #26cbfa3d
+def _callbacks(out, run, save_kimg, minutes, progress):
     "What `train_run` adds to a Learner"
     cbs = [LossLog(out/'log.csv'), FilmStrip(), Checkpoints(out, run, save_kimg)]
-    return cbs + [TimeBudget(seconds)]*bool(seconds) + [RunBar()]*progress
+    if minutes: cbs.append(TimeBudget(60*minutes))
+    return [*cbs, RunBar()] if progress else cbs
 
-# %% ../../nbs/training/34_runs.ipynb #d5b1834a
+# %% ../../nbs/training/34_runs.ipynb #b098cf82
 def train_run(
     out,                  # The run's folder
     run:dict,             # From `plan_run`
     save_kimg:float=5.,   # Images from one save to the next, in thousands
-    seconds:float=None,   # Train for so long, instead of for the `kimg` of the settings
     progress:bool=True,   # Show a bar with the time left
     world=None,           # From `load_world`, when it is there already
     cbs=(),               # More callbacks
@@ -278,12 +290,13 @@ def train_run(
     with writing(out): out.mkdir(parents=True, exist_ok=True)  # refuse now rather than after the first hour
     world = world or load_world(run['world'], settings['img_resolution'])
     set_seed(run['seed'])
-    cbs = [*_callbacks(out, run, save_kimg, seconds, progress), *cbs]
+    minutes = run.get('minutes')
+    cbs = [*_callbacks(out, run, save_kimg, minutes, progress), *cbs]
     learn = semi_learner(world, run['preset'], run['seed'], cbs, default_device(), **settings)
     if not (out/'run.json').exists(): write_json(out/'run.json', run)
     if learn.labels: learn.labels.save(out/'labels.json')
     if settle_folder(out/'state').exists(): learn.restore(out/'state')
     with _held_interrupt() as asked:
-        learn.fit_kimg(1e6 if seconds else settings['kimg'], cbs=_StopWhen(asked))
+        learn.fit_kimg(1e6 if minutes else settings['kimg'], cbs=_StopWhen(asked))
     if asked: raise KeyboardInterrupt
     return learn
