@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from fastprogress import progress_bar
 from ..core import default_device,fast_dtype,mean_std
 
-# %% ../../nbs/metrics/40_disentangle.ipynb #2e3cd0e2
+# %% ../../nbs/metrics/40_disentangle.ipynb #2566cad5
 def _table(x, name):
     "`x` as a float64 array [n,k] of finite numbers"
     x = np.asarray(x.detach().cpu().double() if isinstance(x, Tensor) else x, dtype=np.float64)
@@ -26,13 +26,30 @@ def _table(x, name):
     if bad: raise ValueError(f"{name} should be finite, got NaN or infinity in columns {bad}: has a network diverged?")
     return x
 
-def _tables(a, b, names, same_width=False):
+def _tables(a, b, names=('codes','factors'), same_width=False):
     "Both tables, of equal length"
     a,b = _table(a, names[0]),_table(b, names[1])
     if len(a)!=len(b) or (same_width and a.shape!=b.shape):
         want = 'the same shape' if same_width else 'as many rows'
         raise ValueError(f"{names[0]} and {names[1]} should have {want}, got {[*a.shape]} and {[*b.shape]}")
     return a,b
+
+def _labels(factors):
+    "Values of discrete factors as whole numbers from 0, [n,k]"
+    vals = np.stack([np.unique(o, return_inverse=True)[1] for o in factors.T], 1)
+    n_vals = vals.max(0)+1
+    if 2*n_vals.max() > len(vals):
+        raise ValueError("factors should be discrete, each value seen twice on average, but "
+                         f"factor {n_vals.argmax()} has {n_vals.max()} values in {len(vals)} samples: "
+                         "take more samples, or put a continuous factor into bins with `discretise`")
+    return vals
+
+def _refuse_constant(factors, measure):
+    "A factor with one value cannot be told from another"
+    same = np.flatnonzero((factors==factors[0]).all(0)).tolist()
+    if same:
+        raise ValueError(f"{measure} is undefined for constant factors: columns {same} have one value in "
+                         f"{len(factors)} samples; drop them or sample more")
 
 # %% ../../nbs/metrics/40_disentangle.ipynb #627f81b8
 def entropy(
@@ -53,39 +70,30 @@ def discretise(
     codes = _table(codes, 'codes').astype(np.float32).astype(np.float64)  # values closer than float32 tells are one
     return np.stack([np.digitize(o, np.histogram_bin_edges(o, n_bins)[:-1])-1 for o in codes.T], 1)
 
-# %% ../../nbs/metrics/40_disentangle.ipynb #067f11ff
+# %% ../../nbs/metrics/40_disentangle.ipynb #53494b83
 def mutual_info(
     codes,         # Real numbers, [n,d]
     factors,       # Discrete values, [n,k]
     n_bins:int=20  # See `discretise`
 )->np.ndarray:     # Nats, [d,k], at least 0
     "What each dimension of the binned codes knows of each factor"
-    codes,factors = _tables(codes, factors, ('codes','factors'))
-    bins = discretise(codes, n_bins)
-    vals = np.stack([np.unique(o, return_inverse=True)[1] for o in factors.T], 1)
-    n_vals = vals.max(0)+1
-    if 2*n_vals.max() > len(vals):
-        raise ValueError("factors should be discrete, each value seen twice on average, but "
-                         f"factor {n_vals.argmax()} has {n_vals.max()} values in {len(vals)} samples: "
-                         "take more samples, or put a continuous factor into bins")
-    joint = np.stack([entropy(bins*m + v[:,None]) for v,m in zip(vals.T, n_vals)], 1)
+    codes,factors = _tables(codes, factors)
+    bins,vals = discretise(codes, n_bins),_labels(factors)
+    joint = np.stack([entropy(bins*(v.max()+1) + v[:,None]) for v in vals.T], 1)
     return (entropy(bins)[:,None] + entropy(vals) - joint).clip(0)
 
-# %% ../../nbs/metrics/40_disentangle.ipynb #2d5aa28d
+# %% ../../nbs/metrics/40_disentangle.ipynb #85046050
 def mig_gaps(
     codes,         # What is read or learned, [n,d] with d>=2
     factors,       # True factors, or the codes asked for, [n,k]; discrete
     n_bins:int=20  # See `discretise`
 )->np.ndarray:     # In [0,1], [k]
     "The gap of each factor, whose mean is `mig`"
-    codes,factors = _tables(codes, factors, ('codes','factors'))
+    codes,factors = _tables(codes, factors)
     if codes.shape[1]<2: raise ValueError("codes should have at least 2 dimensions for a gap between them, got 1")
-    h = entropy(factors)
-    if not h.all():
-        raise ValueError(f"MIG is undefined for constant factors: columns {np.flatnonzero(h==0).tolist()} have "
-                         f"one value in {len(factors)} samples; drop them or sample more")
+    _refuse_constant(factors, 'MIG')
     second,first = np.sort(mutual_info(codes, factors, n_bins), axis=0)[-2:]
-    return (first-second)/h
+    return (first-second)/entropy(factors)
 
 def mig(
     codes,         # What is read or learned, [n,d] with d>=2
@@ -104,13 +112,15 @@ def l2_score(
     pred,true = _tables(codes_pred, codes_true, ('codes_pred','codes_true'), same_width=True)
     return float(np.linalg.norm(pred-true, axis=1).mean())
 
-# %% ../../nbs/metrics/40_disentangle.ipynb #25c84794
+# %% ../../nbs/metrics/40_disentangle.ipynb #7cc87007
 def _read(encode, x, name):
     "Codes [N,d] that `encode` reads in `x`, on the CPU"
     c = encode(x)
     if not isinstance(c, Tensor) or c.ndim!=2 or len(c)!=len(x):
         got = f"shape {[*c.shape]}" if isinstance(c, Tensor) else f"a {type(c).__name__}"
         raise ValueError(f"{name} should return codes as a tensor [{len(x)},d] for {len(x)} images, got {got}")
+    bad = torch.nonzero(~c.isfinite().all(0)).flatten().tolist()
+    if bad: raise ValueError(f"{name} should return finite codes, got NaN or infinity in columns {bad}: has it diverged?")
     return c.float().cpu()
 
 # %% ../../nbs/metrics/40_disentangle.ipynb #2967cbec
