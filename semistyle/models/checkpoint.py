@@ -19,13 +19,16 @@ from .. import __version__
 from ..core import atomic_folder,settle_folder,read_json,to_json,write_atomic,write_json
 from ..data.factors import FactorSpace
 
-# %% ../../nbs/models/16_checkpoint.ipynb #6770013f
+# %% ../../nbs/models/16_checkpoint.ipynb #daa48603
 _homes = dict(
     generator          = 'semistyle.models.stylegan:Generator',
     discriminator      = 'semistyle.models.stylegan:Discriminator',
     semi_discriminator = 'semistyle.models.semi:SemiDiscriminator',
     stylegan2_generator     = 'semistyle.models.stylegan2:StyleGAN2Generator',
     stylegan2_discriminator = 'semistyle.models.stylegan2:StyleGAN2Discriminator',
+    traditional_generator   = 'semistyle.models.variants:TraditionalGenerator',
+    growing_generator       = 'semistyle.models.variants:GrowingGenerator',
+    growing_discriminator   = 'semistyle.models.variants:GrowingDiscriminator',
     oracle             = 'semistyle.metrics.disentangle:Oracle')
 _models = {}
 

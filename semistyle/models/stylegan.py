@@ -6,11 +6,12 @@
 __all__ = ['check_resolution', 'level_channels', 'MappingNetwork', 'StyledLayer', 'SynthesisNetwork', 'Generator', 'mix_styles',
            'Discriminator']
 
-# %% ../../nbs/models/11_stylegan.ipynb #c997cd61
+# %% ../../nbs/models/11_stylegan.ipynb #841a57ff
 import math
 import torch, torch.nn.functional as F
 from torch import nn,Tensor
-from .layers import EqualLinear,EqualConv2d,NoiseInjection,adain,minibatch_std,pixel_norm,memory_format,SQRT2
+from .layers import EqualLinear,EqualConv2d,NoiseInjection,SQRT2
+from .layers import adain,minibatch_std,pixel_norm,memory_format
 
 # %% ../../nbs/models/11_stylegan.ipynb #333bacca
 def check_resolution(
@@ -35,7 +36,7 @@ def level_channels(
         raise ValueError(f"patch should be 1, 2 or 4 and leave at least 4x4 of {size}, got {patch!r}")
     return [max(1, min(channel_base//2**(k+2), channel_max)) for k in range(n+1-patch.bit_length())]
 
-# %% ../../nbs/models/11_stylegan.ipynb #e740b795
+# %% ../../nbs/models/11_stylegan.ipynb #49e0eee5
 class MappingNetwork(nn.Module):
     "Latents `z`, and codes `c` if there are any, to styles `ws`"
     def __init__(self,
@@ -49,6 +50,8 @@ class MappingNetwork(nn.Module):
     ):
         super().__init__()
         self.z_dim,self.c_dim,self.w_dim,self.num_ws,self.w_avg_beta = z_dim,c_dim,w_dim,num_ws,w_avg_beta
+        if not num_layers and w_dim!=z_dim+c_dim:
+            raise ValueError(f"w_dim should be z_dim+c_dim={z_dim+c_dim} where no layer maps it, got {w_dim}")
         dims = [z_dim+c_dim] + [w_dim]*num_layers
         self.layers = nn.ModuleList(EqualLinear(i, o, lr_mul=lr_mul, gain=SQRT2) for i,o in zip(dims, dims[1:]))
         self.register_buffer('w_avg', torch.zeros(w_dim))
@@ -87,7 +90,7 @@ class StyledLayer(nn.Module):
         y_s,y_b = self.affine(w).chunk(2, 1)
         return adain(F.leaky_relu(x, 0.2), y_s+1, y_b)
 
-# %% ../../nbs/models/11_stylegan.ipynb #4376483e
+# %% ../../nbs/models/11_stylegan.ipynb #1961e4ea
 class SynthesisNetwork(nn.Module):
     "Styles `ws` to images"
     def __init__(self,
@@ -110,18 +113,32 @@ class SynthesisNetwork(nn.Module):
             self.layers.append(layer(EqualConv2d(ch[i], ch[i]), i))
         self.to_rgb = EqualConv2d(ch[-1], img_channels*patch**2, 1, gain=1.)
 
-    def forward(self, ws, noise_mode='random'):
+    def start(self, ws):
+        "The learned constant, once for each image"
         if ws.ndim!=3 or ws.shape[1]!=self.num_ws:
             raise ValueError(f"`ws` should have shape [N,{self.num_ws},w_dim], got {[*ws.shape]}")
         x = self.const.expand(len(ws), -1, -1, -1)
         if x.device.type=='cpu' and torch.is_autocast_enabled('cpu'): x = x.to(torch.get_autocast_dtype('cpu'))
-        x = x.contiguous(memory_format=memory_format(x.device))
-        for layer,w in zip(self.layers, ws.unbind(1)): x = layer(x, w, noise_mode)
-        return F.pixel_shuffle(self.to_rgb(x).float(), self.patch)
+        return x.contiguous(memory_format=memory_format(x.device))
 
-# %% ../../nbs/models/11_stylegan.ipynb #f3a6e78a
+    def paint(self, to_rgb, x): return F.pixel_shuffle(to_rgb(x).float(), self.patch)
+
+    def forward(self, ws, noise_mode='random'):
+        x = self.start(ws)
+        for layer,w,mode in zip(self.layers, ws.unbind(1), layer_modes(noise_mode, self.num_ws)): x = layer(x, w, mode)
+        return self.paint(self.to_rgb, x)
+
+# %% ../../nbs/models/11_stylegan.ipynb #47079164
+def layer_modes(noise_mode, n):
+    "The noise mode of each of `n` layers"
+    modes = [noise_mode]*n if isinstance(noise_mode, str) else [*noise_mode]
+    if len(modes)!=n: raise ValueError(f"noise_mode should be one word or one for each of {n} layers, got {len(modes)}")
+    return modes
+
+# %% ../../nbs/models/11_stylegan.ipynb #3914a95c
 class Generator(nn.Module):
     "Latents, and codes if it was built for them, to images in about [-1,1]"
+    synthesis_class = SynthesisNetwork
     def __init__(self,
         img_resolution:int,       # Power of two from 8 to 1024
         z_dim:int=512,            # Size of `z`
@@ -140,8 +157,8 @@ class Generator(nn.Module):
         self.init_args = {k:v for k,v in locals().items() if k not in ('self','__class__')}
         self.z_dim,self.c_dim,self.w_dim = z_dim,c_dim,w_dim
         self.img_resolution,self.img_channels = img_resolution,img_channels
-        self.synthesis = SynthesisNetwork(w_dim, img_resolution, img_channels, channel_base, channel_max,
-                                          use_noise, blur, patch)
+        self.synthesis = self.synthesis_class(w_dim, img_resolution, img_channels, channel_base, channel_max,
+                                              use_noise, blur, patch)
         self.num_ws = self.synthesis.num_ws
         self.mapping = MappingNetwork(z_dim, c_dim, w_dim, self.num_ws, mapping_layers, mapping_lr_mul)
 
@@ -153,21 +170,22 @@ class Generator(nn.Module):
         c:Tensor=None,               # Codes in [0,1], [N,c_dim]
         truncation_psi:float=1.,     # 1: no truncation, 0: the average picture
         truncation_cutoff:int=None,  # Truncate the first so many layers; None: all
-        noise_mode:str='random',     # 'random', 'const' or 'none'
+        noise_mode='random',         # 'random', 'const' or 'none'; or one of them for each layer
     )->Tensor:                       # Images, [N,C,H,W]
         return self.synthesis(self.mapping(z, c, truncation_psi, truncation_cutoff), noise_mode)
 
-# %% ../../nbs/models/11_stylegan.ipynb #57ef3380
+# %% ../../nbs/models/11_stylegan.ipynb #7b74d17e
 def mix_styles(
     ws:Tensor,    # Styles of the first images, [N,num_ws,w_dim]
     other:Tensor, # Styles of the second, shaped like `ws`
     cutoff:int,   # Layers from here on take their style from `other`
 )->Tensor:        # [N,num_ws,w_dim]
     "Coarse styles of one image, fine styles of another"
-    if ws.shape!=other.shape: raise ValueError(f"`other` should be shaped like `ws`, {[*ws.shape]}, got {[*other.shape]}")
+    if ws.shape!=other.shape:
+        raise ValueError(f"`other` should be shaped like `ws`, {[*ws.shape]}, got {[*other.shape]}")
     return torch.cat([ws[:,:cutoff], other[:,cutoff:]], 1)
 
-# %% ../../nbs/models/11_stylegan.ipynb #c5414f3c
+# %% ../../nbs/models/11_stylegan.ipynb #d0cb6ac3
 class Discriminator(nn.Module):
     "Images to logits, [N]; above 0 says real"
     def __init__(self,
@@ -187,17 +205,25 @@ class Discriminator(nn.Module):
         self.from_rgb = EqualConv2d(img_channels*patch**2, ch[0], 1)
         self.trunk = nn.ModuleList()
         for i,o in zip(ch, ch[1:]): self.trunk += [EqualConv2d(i, i), EqualConv2d(i, o, down=True, blur=blur)]
+        self.widths = ch
         self.head_conv = EqualConv2d(ch[-1]+1, ch[-1])
         hidden = EqualLinear(ch[-1]*16, ch[-1], gain=SQRT2)
         self.head = nn.Sequential(hidden, nn.LeakyReLU(0.2), EqualLinear(ch[-1], 1))
 
-    def features(self, img):
-        "The trunk: images to maps [N,C,4,4], each image by itself"
+    def check(self, img):
         want = [self.img_channels, self.img_resolution, self.img_resolution]
         if [*img.shape[1:]]!=want:
             raise ValueError(f"`img` should have shape [N,{','.join(map(str,want))}], got {[*img.shape]}")
+        return img
+
+    def start(self, from_rgb, img):
+        "Maps of an image's patches"
         x = F.pixel_unshuffle(img, self.patch).contiguous(memory_format=memory_format(img.device))
-        x = F.leaky_relu(self.from_rgb(x), 0.2)
+        return F.leaky_relu(from_rgb(x), 0.2)
+
+    def features(self, img):
+        "The trunk: images to maps [N,C,4,4], each image by itself"
+        x = self.start(self.from_rgb, self.check(img))
         for conv in self.trunk: x = F.leaky_relu(conv(x), 0.2)
         return x
 
