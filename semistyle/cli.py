@@ -127,7 +127,7 @@ def train(
         evaluate(str(out/'model'), out=str(out/'metrics.json'))
         note_measures(out/'model', {k:v['mean'] for k,v in read_json(out/'metrics.json')['metrics'].items()})
 
-# %% ../nbs/70_cli.ipynb #c5e09a69
+# %% ../nbs/70_cli.ipynb #5f8a54b1
 def _table(rows):
     "Dicts as lines of text, their keys above"
     from semistyle.viz import format_value
@@ -136,42 +136,63 @@ def _table(rows):
     def line(r): return '  '.join([r[0].ljust(widths[0])] + [o.rjust(w) for o,w in zip(r[1:], widths[1:])])
     return '\n'.join(map(line, cells))
 
-def _evaluate(model, world, n, seeds, oracle):
-    "What the model measures, and what true pictures get from the same oracle"
-    from semistyle.metrics.report import as_model,evaluate_model,find_oracle,world_of
+def _subject(model, world, oracle, any_world):
+    "A saved model with its world and oracle, tried out"
+    from semistyle.metrics.evaluate import Subject,check_subject
+    from semistyle.metrics.report import find_oracle,world_of
     from semistyle.models.checkpoint import load_model
     model = load_model(model)
-    world = world_of(model, world)
-    oracle = find_oracle(world, oracle)
-    res = evaluate_model(model, world, oracle, n, seeds)
-    if oracle is None: return res,{}
-    true = evaluate_model(as_model(oracle=oracle), world, n=n, seeds=seeds)
-    return res,{f'{k}_gen':v for k,v in true.items()}
+    world = None if any_world and not (world or model.config.get('world')) else world_of(model, world)
+    subject = Subject(model, world, find_oracle(world, oracle) if world else None)
+    check_subject(subject)
+    return subject
 
-# %% ../nbs/70_cli.ipynb #bba575b5
+def _samples(text):
+    "Sample sizes as `plan_measures` takes them"
+    from semistyle.core import default_device
+    if not text: return 'quick' if default_device().type=='cpu' else 'published'
+    return int(text) if text.isdigit() else text
+
+def _metrics_file(model):
+    path = Path(model).resolve()
+    return f"{path.parent.name if path.name=='model' else path.name}-metrics.json"
+
+# %% ../nbs/70_cli.ipynb #e50962da
 @call_parse
 def evaluate(
     model:str,         # Folder of a saved model, or the name of a shipped one
     world:str=None,    # Name of a world; the one that the model was trained on by default
-    n:int=10000,       # Pictures for each measure
+    n:int=None,        # Pictures for MIG, L2, MIG-gen and L2-gen, 10,000 by default; a fifth for render_ratio
     seed:int=0,        # First of the seeds
     seeds:int=3,       # Repeat with so many seeds
     oracle:str=None,   # Folder or name of the oracle that reads generated pictures; a shipped one by default
-    out:str='',        # JSON file to write
+    metrics:str='',    # all, or names parted by commas, such as mig,separability; --check lists them
+    samples:str='',    # Pictures for the other metrics: quick (the default on a CPU), published (on a GPU), or a number
+    check:bool=False,  # Only say what would be measured, with how many pictures, and what is lacking
+    out:str='',        # JSON file to write, and to go on from; with --metrics it is <model>-metrics.json by default
 ):
-    "MIG and L2 of a model's encoder; MIG-gen, L2-gen and render_ratio of its generator: mean and spread over seeds"
-    start,args = time.monotonic(),dict(model=model, world=world, n=n, seed=seed, seeds=seeds, oracle=oracle)
-    with _command() as say:
+    "MIG, L2, MIG-gen, L2-gen and render_ratio of a model, or with --metrics any of the papers': mean and spread over seeds"
+    args = dict(model=model, world=world, n=n, seed=seed, seeds=seeds, oracle=oracle, metrics=metrics, samples=samples)
+    out = out or (_metrics_file(model) if metrics else '')
+    with _command(f'what was measured is in {out}, go on with the same command' if out else 'nothing was lost') as say:
         _at_least(100, n=n); _at_least(1, seeds=seeds); _at_least(0, seed=seed)
-        if out: _writable(out)
-        from semistyle.core import record_result
-        metrics,ceiling = _evaluate(model, world, n, range(seed, seed+seeds), oracle)
-        true = {f'{k} of true pictures':v for k,v in ceiling.items()}
-        say(_table([dict(measure=k, **v) for k,v in (metrics | true).items()]))
-        if not ceiling: say('no oracle is shipped for this world and resolution, so MIG-gen and L2-gen are left out: '
-                            'give one with --oracle')
-        res = dict(metrics=metrics, ceiling=ceiling, model=model, samples=n)
-        if out: res = record_result(out, _command_line('evaluate', **args), seed, time.monotonic()-start, **res)
+        if out and not check: _writable(out)
+        from semistyle.metrics.evaluate import measure_model,plan_measures
+        subject,samples = _subject(model, world, oracle, bool(metrics)),_samples(samples)
+        jobs,skipped = plan_measures(subject, metrics or 'all'*check, samples, n)
+        lacking = [f'{k} is left out: {why}' for k,why in skipped.items()]
+        if check:
+            say(_table([dict(measure=k, pictures=f'{v:,}') for k,v in jobs.items()]))
+            for o in lacking: say(o)
+            return
+        if metrics: print('\n'.join(lacking))
+        res = measure_model(subject, metrics, samples, n, range(seed, seed+seeds), out, command=_command_line('evaluate', **args),
+                            model=model, samples=n or 10_000)
+        true = {f'{k} of true pictures':v for k,v in res['ceiling'].items()}
+        say(_table([dict(measure=k, **v) for k,v in (res['metrics'] | true).items()]))
+        for k in res['skipped'].keys()-skipped.keys(): say(f"{k} failed: {res['skipped'][k]}")
+        if not metrics and subject.oracle is None:
+            say('no oracle is shipped for this world and resolution, so MIG-gen and L2-gen are left out: give one with --oracle')
     if not _is_command(): return res
 
 # %% ../nbs/70_cli.ipynb #526b3ec0
