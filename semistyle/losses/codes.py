@@ -9,14 +9,17 @@ __all__ = ['code_loss', 'mix_shares', 'mix_pairs', 'image_loss']
 import torch
 from torch import Tensor
 
-# %% ../../nbs/losses/21_codes.ipynb #c179b2e3
+# %% ../../nbs/losses/21_codes.ipynb #5a83aafc
 def code_loss(
     read:Tensor, # Codes that the encoder read, [N,c_dim]
-    c:Tensor,    # Codes that it should have read, [N,c_dim]
+    c:Tensor,    # Codes that it should have read, [N,c_dim]; NaN where one is missing
 )->Tensor:       # Scalar, at least 0; lower is better
     "Mean Euclidean distance between codes (Nie et al. 2020, eqs. 1, 3 and 6)"
     if read.shape!=c.shape: raise ValueError(f"`read` should be shaped like `c`, {[*c.shape]}, got {[*read.shape]}")
-    return ((read-c).square().sum(1)+1e-12).sqrt().mean()
+    missing = c.isnan()
+    dist = ((read-c).masked_fill(missing, 0.).square().sum(1)+1e-12).sqrt()
+    known = ~missing.all(1)
+    return (dist*known).sum()/known.sum().clamp_min(1)
 
 # %% ../../nbs/losses/21_codes.ipynb #3d9231f5
 def mix_shares(
