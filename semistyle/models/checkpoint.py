@@ -236,21 +236,23 @@ def load_model(
     card = path/'model_card.md'
     return SavedModel(path, saved['config'], card.read_text(encoding='utf-8') if card.exists() else '', networks)
 
-# %% ../../nbs/models/16_checkpoint.ipynb #b35ab38b
+# %% ../../nbs/models/16_checkpoint.ipynb #73ec7323
 def save_state(
     path,         # Folder to make, or to replace where it is a saved state
     tensors:dict, # Name -> tensor, stored in its own format
     meta:dict,    # Whatever else, as JSON holds it
+    kind:str='training_state', # What it is; gives the two files their name
 ):
-    "Write the state of a run, all of it or nothing"
-    with atomic_folder(path, 'training_state.json') as new:
-        rec = _write_tensors(new/'training_state.safetensors', tensors)
-        write_json(new/'training_state.json', _sealed('semistyle training state', tensors=rec, meta=meta))
+    "Write tensors and settings, such as the state of a run, all of it or nothing"
+    with atomic_folder(path, f'{kind}.json') as new:
+        rec = _write_tensors(new/f'{kind}.safetensors', tensors)
+        write_json(new/f'{kind}.json', _sealed(f"semistyle {kind.replace('_', ' ')}", tensors=rec, meta=meta))
 
 def load_state(
-    path     # Folder made by `save_state`
+    path,    # Folder made by `save_state`
+    kind:str='training_state', # What it should be
 )->tuple:    # Tensors and meta
-    "Read the state of a run, verified"
-    path = _folder(path, 'training_state.json')
-    saved = _unsealed(path/'training_state.json', 'semistyle training state')
-    return _read_tensors(path/'training_state.safetensors', saved['tensors']),saved['meta']
+    "Read what `save_state` wrote, verified"
+    path = _folder(path, f'{kind}.json')
+    saved = _unsealed(path/f'{kind}.json', f"semistyle {kind.replace('_', ' ')}")
+    return _read_tensors(path/f'{kind}.safetensors', saved['tensors']),saved['meta']
