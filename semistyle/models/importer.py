@@ -21,7 +21,7 @@ from .layers import SQRT2
 from .stylegan import level_channels
 from .stylegan2 import StyleGAN2Generator,StyleGAN2Discriminator
 
-# %% ../../nbs/models/17_import.ipynb #93848759
+# %% ../../nbs/models/17_import.ipynb #18279eba
 class ImportRefused(ValueError):
     "A file that is not read, and why; nothing in it was run"
 
@@ -39,7 +39,15 @@ class Pickled(NamedTuple):
     cls:str
     state:dict
 
-# %% ../../nbs/models/17_import.ipynb #1770d95b
+def _short(o):
+    "A value for a message; of anything but a number or text its type, for a nest of lists can have endless text"
+    return repr(o)[:60] if isinstance(o, (str,bytes,int,float,type(None))) and (type(o) is not int or abs(o)<2**64) else f'a {type(o).__name__}'
+
+def _sizes(numbers, most=32):
+    "Whether these are a few whole numbers from 0 to what an address can be"
+    return isinstance(numbers, (tuple,list)) and len(numbers)<=most and all(type(o) is int and 0<=o<2**48 for o in numbers)
+
+# %% ../../nbs/models/17_import.ipynb #2bf46e35
 _dtypes = dict(Float=torch.float32, Half=torch.float16, Double=torch.float64, BFloat16=torch.bfloat16, Long=torch.int64,
                Int=torch.int32, Short=torch.int16, Char=torch.int8, Byte=torch.uint8, Bool=torch.bool)
 _storages = {Name(m, f'{k}Storage'):v for k,v in _dtypes.items() for m in ('torch','torch.cuda')}
@@ -57,8 +65,7 @@ class Window(NamedTuple):
 
 def _window(storage, offset, shape, stride, *_):
     "A checked `Window`"
-    numbers = (offset, *shape, *stride)
-    ok = isinstance(storage, Storage) and len(shape)==len(stride)<=8 and all(type(o) is int and o>=0 for o in numbers)
+    ok = isinstance(storage, Storage) and all(map(_sizes, ([offset], shape, stride))) and len(shape)==len(stride)
     last = offset + sum((n-1)*s for n,s in zip(shape, stride)) if ok and prod(shape) else 0
     if not ok or last>=max(storage.numel, 1) or prod(shape)>storage.numel:
         raise ImportRefused("a tensor reaches beyond its storage: the file is damaged, or was made to be")
@@ -74,12 +81,12 @@ def read_tensor(
         t = raw.view(o.storage.dtype).as_strided(o.shape, o.stride, o.offset).clone()
     return t.float() if t.is_floating_point() else t
 
-# %% ../../nbs/models/17_import.ipynb #096f5139
+# %% ../../nbs/models/17_import.ipynb #cf2764f5
 class _DType:
     "A numpy type while it is being described"
     def __init__(self, code, *_):
         if not (isinstance(code, str) and code in 'b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8'.split()):
-            raise ImportRefused(f"numpy type {str(code)[:20]!r} is no plain number")
+            raise ImportRefused(f"numpy type {_short(code)} is no plain number")
         self.code,self.order = code,'<'
     def build(self, state):
         if state[1] not in ('<','>','|','=') or any(o is not None for o in state[2:5]):
@@ -97,16 +104,17 @@ class _Array:
 
 def _array(data, dtype, shape, order='C'):
     "An array from its bytes"
-    if not isinstance(dtype, _DType) or not isinstance(data, (bytes,bytearray)) or len(data)!=prod(shape)*dtype.dtype.itemsize:
+    plain = isinstance(dtype, _DType) and isinstance(data, (bytes,bytearray)) and _sizes(shape)
+    if not plain or len(data)!=prod(shape)*dtype.dtype.itemsize:
         raise ImportRefused('an array does not have the bytes that its shape needs')
     return np.frombuffer(bytes(data), dtype.dtype).reshape(shape, order=order).astype(dtype.dtype.newbyteorder('='))
 
 def _encode(text, how):
     "Bytes as old protocols wrote them"
-    if how not in ('latin1','latin-1'): raise ImportRefused(f'text encoding {str(how)[:20]!r} is not read')
+    if how not in ('latin1','latin-1'): raise ImportRefused(f'text encoding {_short(how)} is not read')
     return text.encode('latin1')
 
-# %% ../../nbs/models/17_import.ipynb #89026a6a
+# %% ../../nbs/models/17_import.ipynb #522905af
 def _persistent(meta):
     "NVIDIA's persistent object: the source in it stays text"
     if not isinstance(meta, dict) or meta.get('type')!='class' or not isinstance(meta.get('state'), dict):
@@ -128,7 +136,7 @@ _plain = {
     Name('collections', 'OrderedDict'): _pairs,
     Name('collections', 'defaultdict'): lambda kind=None: {},
     Name('torch', 'Size'): tuple,
-    Name('torch', 'device'): lambda *a: ':'.join(map(str, a)),
+    Name('torch', 'device'): lambda kind, index=0: kind,
     Name('torch._utils', '_rebuild_tensor'): _window,
     Name('torch._utils', '_rebuild_tensor_v2'): _window,
     Name('torch._utils', '_rebuild_parameter'): lambda data, *_: data,
@@ -276,7 +284,7 @@ def _build(r, arg):
     elif type(o) is not dict: raise ImportRefused(f'it sets the state of a {type(o).__name__}')
     if type(o) is _Array: r.stack[-1] = o.value
 
-# %% ../../nbs/models/17_import.ipynb #b851926e
+# %% ../../nbs/models/17_import.ipynb #a1fde442
 _MAGIC = 0x1950a86a20f9469cfc6c
 
 def _storage_id(storages):
@@ -285,7 +293,7 @@ def _storage_id(storages):
         if not (isinstance(pid, tuple) and len(pid) in (5,6) and pid[0]=='storage' and isinstance(pid[2], str)):
             raise ImportRefused('a persistent id is not a storage of numbers')
         _,cls,key,_,numel,*view = pid
-        if cls not in _storages or type(numel) is not int or numel<0 or any(o is not None for o in view):
+        if cls not in _storages or not _sizes([numel]) or any(o is not None for o in view):
             raise ImportRefused('a storage has no plain type and size')
         return storages.setdefault(key, Storage(_storages[cls], numel))
     return _f
@@ -394,30 +402,36 @@ def tensors_of(
     return {f'{m}.{k}'.strip('.'):v for m,o in tree.items() for part in ('_parameters','_buffers')
             for k,v in (o.state.get(part) or {}).items() if v is not None}
 
-# %% ../../nbs/models/17_import.ipynb #2f808829
+# %% ../../nbs/models/17_import.ipynb #bf881df6
 def _same(tree, attr, modules, default=None):
     "The value of an attribute that some modules share, and should agree on"
-    values = {tree[m].state.get(attr, default) for m in modules}
-    if len(values)>1: raise ImportRefused(f"its layers differ in `{attr}` ({', '.join(map(str, values))}), which is not supported")
-    return values.pop() if values else default
+    values = [tree[m].state.get(attr, default) for m in modules] or [default]
+    odd = [o for o in values if not isinstance(o, (str,int,float,type(None)))]
+    if odd: raise ImportRefused(f"`{attr}` should be text or a number, is {_short(odd[0])}")
+    if len({*values})>1: raise ImportRefused(f"its layers differ in `{attr}` ({', '.join(map(_short, {*values}))}), which is not supported")
+    return values[0]
+
+def _positive(name, o):
+    "A setting that is a number above 0, as a float"
+    if not isinstance(o, (int,float)) or not 0<o<1e9: raise ImportRefused(f'`{name}` should be a number above 0, is {_short(o)}')
+    return float(o)
 
 def _expect(tree, attr, modules, *wanted):
     "Refuse a network with another value of an attribute, by name"
     for m in modules:
         v = tree[m].state.get(attr, wanted[0])
-        if v not in wanted: raise ImportRefused(f"`{m}` has {attr}={str(v)[:40]}, which is not supported ({wanted[0]} is)")
+        if v not in wanted: raise ImportRefused(f"`{m}` has {attr}={_short(v)}, which is not supported ({wanted[0]!r} is)")
 
-_known = dict(Generator='StyleGAN2', Discriminator='StyleGAN2', MappingNetwork=1, SynthesisNetwork=1, SynthesisBlock=1,
-              SynthesisLayer=1, ToRGBLayer=1, FullyConnectedLayer=1, Conv2dLayer=1, DiscriminatorBlock=1,
-              DiscriminatorEpilogue=1, MinibatchStdLayer=1)
+_known = set('Generator Discriminator MappingNetwork SynthesisNetwork SynthesisBlock SynthesisLayer ToRGBLayer '
+             'FullyConnectedLayer Conv2dLayer DiscriminatorBlock DiscriminatorEpilogue MinibatchStdLayer'.split())
 
 def _checked_tree(net, cls):
     "The modules of a network of NVIDIA's, once all are known"
     tree = module_tree(net)
     classes = {o.cls for o in tree.values()}
     if 'SynthesisInput' in classes: raise ImportRefused("it is a StyleGAN3 generator: alias-free layers are not supported")
-    if tree[''].cls!=cls: raise ImportRefused(f'a {cls} is wanted, it has a {tree[""].cls[:40]}')
-    if classes-_known.keys(): raise ImportRefused(f"layers of class {', '.join(sorted(classes-_known.keys()))[:80]} are not supported")
+    if tree[''].cls!=cls: raise ImportRefused(f'a {cls} is wanted, it has {_short(tree[""].cls)}')
+    if classes-_known: raise ImportRefused(f"layers of class {', '.join(sorted(classes-_known))[:80]} are not supported")
     layers = [m for m,o in tree.items() if 'activation' in o.state]
     linear = [m for m in layers if m.endswith(('affine','embed','skip','.out'))]
     _expect(tree, 'activation', linear, 'linear')
@@ -444,7 +458,7 @@ _fc_relu = _fc | dict(bias=('bias', SQRT2, None))
 _affine = {'affine.weight':('affine.weight', 1., None), 'affine.bias':('affine.bias', 1., None)}
 _noise = dict(noise_strength=('noise_strength', SQRT2, ()), noise_const=('noise_const', 1., (1,1,-1)))
 
-# %% ../../nbs/models/17_import.ipynb #1656506d
+# %% ../../nbs/models/17_import.ipynb #3b5b01c3
 def _nvidia_mapping(tree, tensors, m, take):
     "Arguments and tensors of a mapping network"
     n = 0
@@ -452,12 +466,11 @@ def _nvidia_mapping(tree, tensors, m, take):
     if not n: raise ImportRefused(f"`{m}` has no layers")
     if f'{m}.embed' in tree: _rename(tensors, f'{m}.embed', f'{m}.embed', _fc, take)
     if f'{m}.w_avg' in tensors: take[f'{m}.w_avg'] = tensors[f'{m}.w_avg'],1.,None
-    return dict(mapping_layers=n), _same(tree, 'bias_gain', [f'{m}.fc{i}' for i in range(n)], 0.01)
+    return dict(mapping_layers=n),_positive('lr_multiplier', _same(tree, 'bias_gain', [f'{m}.fc{i}' for i in range(n)], 0.01))
 
 def _widths(ch, img_resolution):
     "`channel_base` and `channel_max` of a network that is so wide at 4x4, 8x8, ..."
-    top,base = max(ch),ch[-1]*img_resolution
-    if ch[-1]==top: base = top*img_resolution
+    top,base = max(ch),max(c*(img_resolution>>k) for k,c in enumerate(reversed(ch)))
     if level_channels(img_resolution, base, top)==ch: return dict(channel_base=base, channel_max=top)
     raise ImportRefused(f"its widths {ch} are not min(channel_base/resolution, channel_max) for any base and max")
 
@@ -481,15 +494,16 @@ def _nvidia_generator(net):
         if arch=='resnet' and k: _rename(tensors, f'{syn}.skips.{k-1}', f'{syn}.b{r}.skip', dict(weight=_fc['weight']), take)
         if arch=='skip' or r==res[-1]:
             _rename(tensors, f"{syn}.to_rgbs.{k if arch=='skip' else 0}", f'{syn}.b{r}.torgb', _fc | _affine, take)
-    filters = [_taps(read_tensor(tensors[k])) for k in tensors if k.endswith('resample_filter') and k.startswith(syn)]
+    used = [f'{syn}.b{r}{k}.resample_filter' for r in res[1:] for k in ('','.conv0','.skip')]     # elsewhere nothing is resampled
+    filters = [_taps(read_tensor(tensors[k])) for k in used if k in tensors]
     if len({*map(tuple, filters)})>1: raise ImportRefused('its layers differ in `resample_filter`, which is not supported')
     st,ch = tree[''].state,[tensors[f'{syn}.b{r}.conv1.bias'].shape[0] for r in res]
     args |= dict(img_resolution=res[-1], z_dim=st['z_dim'], c_dim=st['c_dim'], w_dim=st['w_dim'],
-                 img_channels=st['img_channels'], mapping_lr_mul=float(lr_mul), architecture=arch, use_noise=bool(noise),
-                 resample_filter=filters[0] if filters else [1,3,3,1], conv_clamp=clamp and float(clamp), **_widths(ch, res[-1]))
+                 img_channels=st['img_channels'], mapping_lr_mul=lr_mul, architecture=arch, use_noise=bool(noise),
+                 resample_filter=filters[0] if filters else [1,3,3,1], conv_clamp=clamp and _positive('conv_clamp', clamp), **_widths(ch, res[-1]))
     return StyleGAN2Generator,args,take
 
-# %% ../../nbs/models/17_import.ipynb #0ef93ece
+# %% ../../nbs/models/17_import.ipynb #02845b70
 def _nvidia_discriminator(net):
     "Class, arguments and tensors of NVIDIA's discriminator"
     tree = _checked_tree(net, 'Discriminator')
@@ -514,12 +528,13 @@ def _nvidia_discriminator(net):
     filters = {tuple(_taps(read_tensor(tensors[f'b{r}.{k}.resample_filter']))) for r in res for k in ('conv1','skip')}
     if len(filters)>1: raise ImportRefused('its layers differ in `resample_filter`')
     clamp,ch = _same(tree, 'conv_clamp', convs),[tensors['b4.fc.bias'].shape[0], *(tensors[f'b{r}.conv0.bias'].shape[0] for r in res[::-1])]
-    group = tree['b4.mbstd'].state.get('group_size', 4)
-    args |= dict(img_resolution=res[0], c_dim=st['c_dim'], img_channels=st['img_channels'], mbstd_group=group or 2**30,
-                 resample_filter=list(filters.pop()), conv_clamp=clamp and float(clamp), **_widths(ch, res[0]))
+    group = tree['b4.mbstd'].state.get('group_size', 4) or 2**30
+    if not _sizes([group]): raise ImportRefused(f'`group_size` should be a whole number, is {_short(group)}')
+    args |= dict(img_resolution=res[0], c_dim=st['c_dim'], img_channels=st['img_channels'], mbstd_group=group,
+                 resample_filter=list(filters.pop()), conv_clamp=clamp and _positive('conv_clamp', clamp), **_widths(ch, res[0]))
     return StyleGAN2Discriminator,args,take
 
-# %% ../../nbs/models/17_import.ipynb #99db7a30
+# %% ../../nbs/models/17_import.ipynb #9e2dbf84
 _modulation = {'conv.modulation.weight':('affine.weight', 1., None), 'conv.modulation.bias':('affine.bias', 1., None)}
 
 def _count(state, form):
@@ -530,8 +545,7 @@ def _count(state, form):
 
 def _rosinality_generator(state):
     "Class, arguments and tensors of rosinality's generator"
-    take,n,levels = {},_count(state, 'style.{}.weight') or _count({k.replace('style.', 'style.', 1):0 for k in state}, 'style.{}.weight'),0
-    n = len([k for k in state if k.startswith('style.') and k.endswith('.weight')])
+    take,n = {},len([k for k in state if k.startswith('style.') and k.endswith('.weight')])
     for i in range(n): _rename(state, f'mapping.layers.{i}', f'style.{i+1}', _fc_relu, take)
     levels = _count(state, 'to_rgbs.{}.conv.weight')+1
     _rename(state, 'synthesis', 'input', dict(input=('const', 1., None)), take)
@@ -569,7 +583,7 @@ def _rosinality_discriminator(state):
     return StyleGAN2Discriminator,dict(img_resolution=size, img_channels=state['convs.0.0.weight'].shape[1],
                                        resample_filter=list(filters.pop()), **_widths(ch, size)),take
 
-# %% ../../nbs/models/17_import.ipynb #53de1bab
+# %% ../../nbs/models/17_import.ipynb #87117223
 def _build_network(cls, args, take, size):
     "A network from its arguments and translated tensors"
     try:
@@ -592,7 +606,6 @@ def _build_network(cls, args, take, size):
         if not t.isfinite().all(): raise ImportRefused(f'{k} holds numbers that are not finite')
         state[k] = t*gain
     net.load_state_dict(state, assign=True)
-    for p in net.parameters(): p.requires_grad_(True)
     return net.eval()
 
 def _noise_rng(): return torch.Generator().manual_seed(0)
@@ -604,7 +617,7 @@ def _measure_w_avg(g, n=10_000):
     c = torch.eye(g.c_dim)[torch.arange(n)%g.c_dim] if g.c_dim else None
     g.w_avg.copy_(g.mapping(z, c)[:,0].mean(0))
 
-# %% ../../nbs/models/17_import.ipynb #b7ad31b4
+# %% ../../nbs/models/17_import.ipynb #1ea673f4
 def _networks(o):
     "Where a file has its generator and discriminator: format, translators, and what they read"
     if isinstance(o, Pickled): o = {'D' if o.cls=='Discriminator' else 'G_ema':o}
@@ -612,7 +625,7 @@ def _networks(o):
     strip = lambda d: {k.removeprefix('module.'):v for k,v in d.items() if isinstance(k, str)}
     if 'conv1.conv.weight' in o: o = dict(g_ema=o)
     name = next((k for k in ('G_ema','G','g_ema','g') if o.get(k) is not None), None)
-    if name is None: raise ImportRefused(f"it holds {', '.join(map(str, o))[:80]}, and no G_ema or g_ema")
+    if name is None: raise ImportRefused(f"it holds {', '.join(str(k) for k in o if isinstance(k, str))[:80]}, and no G_ema or g_ema")
     if isinstance(o[name], Pickled): return 'NVIDIA',name,(_nvidia_generator,o[name]),(_nvidia_discriminator,o.get('D'))
     if not isinstance(o[name], dict) or 'conv1.conv.weight' not in strip(o[name]):
         raise ImportRefused(f"its {name} is neither a network of NVIDIA's nor of rosinality's; StyleGAN2 in other clothes is not known here")
