@@ -147,7 +147,7 @@ class _AdaIN(torch.autograd.Function):
         dx = torch.addcmul(k0.to(x.dtype), x, k1.to(x.dtype)).addcmul_(g, a.to(x.dtype))
         return dx,d_s[...,0,0],d_b[...,0,0],None
 
-# %% ../../nbs/models/10_layers.ipynb #e32c1124
+# %% ../../nbs/models/10_layers.ipynb #d8650c66
 def adain(
     x:Tensor,       # Feature maps, [N,C,H,W]
     y_s:Tensor,     # Scale of each map, [N,C]
@@ -156,10 +156,11 @@ def adain(
 )->Tensor:          # Restyled maps, [N,C,H,W]
     "Replace the mean and scale of every map in `x` (Karras et al. 2019, eq. 1)"
     if not x.shape[:2] == y_s.shape == y_b.shape:
-        raise ValueError(f"styles should be [N,C]={[*x.shape[:2]]} to match `x`, got y_s={[*y_s.shape]}, y_b={[*y_b.shape]}")
+        raise ValueError(f"styles should be [N,C]={[*x.shape[:2]]} to match `x`, got y_s={[*y_s.shape]}, "
+                         f"y_b={[*y_b.shape]}")
     return _AdaIN.apply(x, y_s, y_b, eps) if _fused else _adain_by_steps(x, y_s, y_b, eps)
 
-# %% ../../nbs/models/10_layers.ipynb #61078709
+# %% ../../nbs/models/10_layers.ipynb #f85eeaa7
 NOISE_MODES = ('random','const','none')
 
 class NoiseInjection(nn.Module):
@@ -173,7 +174,8 @@ class NoiseInjection(nn.Module):
         self.register_buffer('const', torch.randn(1, 1, resolution, resolution))
 
     def forward(self, x, noise_mode='random'):
-        if noise_mode not in NOISE_MODES: raise ValueError(f"noise_mode should be one of {NOISE_MODES}, got {noise_mode!r}")
+        if noise_mode not in NOISE_MODES:
+            raise ValueError(f"noise_mode should be one of {NOISE_MODES}, got {noise_mode!r}")
         if noise_mode=='none': return x
         noise = self.const.to(x.dtype) if noise_mode=='const' else torch.randn_like(x[:,:1])
         return torch.addcmul(x, noise, self.strength.to(x.dtype)[:,None,None])

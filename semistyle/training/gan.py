@@ -188,7 +188,7 @@ class GANOptimizers:
     def zero_grad(self):
         for o,_ in self._lrs: o.zero_grad(set_to_none=True)
 
-# %% ../../nbs/training/30_gan.ipynb #0294f393
+# %% ../../nbs/training/30_gan.ipynb #fd48539b
 class StyleGANLearner(Learner):
     "Train a generator and a discriminator by the terms among `cbs`"
     def __init__(self,
@@ -225,13 +225,15 @@ class StyleGANLearner(Learner):
         "The terms of a phase's loss, in order"
         return [cb for cb in self.cbs.sorted('order') if isinstance(cb, LossTerm) and cb.weight(phase)]
 
-    def autocast(self):
-        "Context in which the networks run"
-        return nullcontext() if self.dtype==torch.float32 else torch.autocast(self.device.type, self.dtype)
+# %% ../../nbs/training/30_gan.ipynb #53533c86
+@patch
+def autocast(self:StyleGANLearner):
+    "Context in which the networks run"
+    return nullcontext() if self.dtype==torch.float32 else torch.autocast(self.device.type, self.dtype)
 
-    def _do_epoch_validate(self, *args, **kwargs): pass  # a GAN has no validation loss
+@patch
+def _do_epoch_validate(self:StyleGANLearner, *args, **kwargs): pass  # a GAN has no validation loss
 
-# %% ../../nbs/training/30_gan.ipynb #2b40b617
 @patch
 def _new_step(self:StyleGANLearner):
     g,n,c = self.generator,len(self.xb[0]),None
