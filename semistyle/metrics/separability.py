@@ -56,7 +56,7 @@ def _newton_step(blocks, y, f, v, C):
     step = -np.linalg.solve(h, g)
     return g,step,np.concatenate([o@step[:-1]+step[-1] for o,_ in _each(blocks)])
 
-# %% ../../nbs/metrics/43_separability.ipynb #d4e17282
+# %% ../../nbs/metrics/43_separability.ipynb #ea61c63d
 def linear_svm(
     x,             # Latents, [n,d], or a list of blocks of them, each of which becomes an array when it is needed
     y,             # 1 and -1 for the two classes, 0 for rows to leave out; [n]
@@ -70,7 +70,8 @@ def linear_svm(
     def loss(v, f): return v@v/2 + C*np.square((y*y-y*f).clip(0)).sum()
     for _ in range(100):
         g,step,df = _newton_step(blocks, y, f, v, C)
-        if not np.isfinite(step).all(): raise ValueError("x should be finite, got NaN or infinity: has a network diverged?")
+        if not np.isfinite(step).all():
+            raise ValueError("x should be finite, got NaN or infinity: has a network diverged?")
         gain,now,t = -g@step,loss(v, f),1.
         if gain <= tol*now: return f
         while loss(v+t*step, f+t*df) > now-t*gain/10 and t>1e-6: t /= 2
@@ -78,13 +79,13 @@ def linear_svm(
     raise ValueError(f"linear_svm should converge within 100 steps, did not for latents up to {np.abs(f).max():.3g} "
                      "margins away: scale the latents")
 
-# %% ../../nbs/metrics/43_separability.ipynb #e10d3375
+# %% ../../nbs/metrics/43_separability.ipynb #5bc2b6e4
 def _check_logits(logits, names=None):
     "A table of finite logits, and a name for each column"
     logits = _table(logits, 'logits')
     names = [f'attribute {k}' for k in range(logits.shape[1])] if names is None else [*names]
     if len(names)!=logits.shape[1] or len({*names})!=len(names):
-        raise ValueError(f"names should be {logits.shape[1]} different ones, one for each column of logits, got {names}")
+        raise ValueError(f"names should be {logits.shape[1]} different ones, for the columns of logits, got {names}")
     return logits,names
 
 def _check_count(n, keep, dims):
@@ -92,8 +93,9 @@ def _check_count(n, keep, dims):
     if not 0<keep<=1: raise ValueError(f"keep should be a share in (0,1], got {keep}")
     n_keep,d = round(n*keep),max(dims.values())
     if n_keep < 2*(d+1):
-        raise ValueError(f"n should be at least {math.ceil(2*(d+1)/keep):,} for latents of {d} numbers, got {n:,}: with "
-                         "fewer a plane parts labels that are mere chance")
+        least = math.ceil(2*(d+1)/keep)
+        raise ValueError(f"n should be at least {least:,} for latents of {d} numbers, got {n:,}: with fewer a plane "
+                         "parts labels that are mere chance")
     return n_keep
 
 def _surest(logits, n_keep):
@@ -109,7 +111,7 @@ def _bits(x, y, svm):
     if np.ptp(y[at])==0: return None
     return conditional_entropy(np.asarray(svm(x, y))[at]>0, y[at])
 
-# %% ../../nbs/metrics/43_separability.ipynb #25a42b4e
+# %% ../../nbs/metrics/43_separability.ipynb #0b4e388f
 def separability_score(
     latents,                   # [n,d], or a dict of several: space -> [n,d]; each may be a list of blocks
     logits,                    # What classifiers say: sign and confidence of each attribute, [n,n_attr]
@@ -117,7 +119,7 @@ def separability_score(
     keep:float=.5,             # Share of the pictures kept for each attribute: those it is surest of
     svm:Callable=linear_svm,   # Latents and labels (1, -1, 0 to leave out) -> distances from the plane, [n]
     progress:bool=False,       # Show a bar
-)->dict: # `separability` (a number, or one for each space; at least 1, lower is better), `bits`, `one_class`, `n`, `n_keep`
+)->dict: # `separability` (or one for each space; at least 1, lower is better), `bits`, `one_class`, `n`, `n_keep`
     "Linear separability (Karras et al. 2019, sec. 4.2) of arrays"
     logits,names = _check_logits(logits, names)
     spaces = latents if isinstance(latents, dict) else dict(latents=latents)
@@ -128,7 +130,8 @@ def separability_score(
         bits[s][names[k]] = _bits(spaces[s], _surest(logits[:,k], n_keep), svm)
     one_class = [o for o in names if bits[s][o] is None]
     if len(one_class)==len(names):
-        raise ValueError(f"logits should hold two classes of some attribute, hold one of each of {names}: choose other attributes")
+        raise ValueError(f"logits should hold two classes of some attribute, hold one of each of {names}: choose other "
+                         "attributes")
     bits = {s:{k:v or 0. for k,v in b.items()} for s,b in bits.items()}
     score = {s:2**math.fsum(b.values()) for s,b in bits.items()}
     if not isinstance(latents, dict): score,bits = score['latents'],bits['latents']
@@ -151,7 +154,7 @@ def latent_sampler(
         return given | dict(w=ws[:,-1]), g.synthesis(ws, noise_mode)
     return _f
 
-# %% ../../nbs/metrics/43_separability.ipynb #04294773
+# %% ../../nbs/metrics/43_separability.ipynb #8a64fe0e
 def _check_images(img, n):
     if not isinstance(img, Tensor) or img.ndim!=4 or len(img)!=n:
         got = f'shape {[*img.shape]}' if isinstance(img, Tensor) else f'a {type(img).__name__}'
@@ -165,7 +168,8 @@ def _column_block(name, x, n):
     "`x` as a finite float32 table of `n` rows"
     x = x.detach().float().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x, dtype=np.float32)
     if x.ndim!=2 or len(x)!=n: raise ValueError(f"{name} should be a table [{n},d], got shape {[*x.shape]}")
-    if not np.isfinite(x).all(): raise ValueError(f"{name} should be finite, got NaN or infinity: has a network diverged?")
+    if not np.isfinite(x).all():
+        raise ValueError(f"{name} should be finite, got NaN or infinity: has a network diverged?")
     return x
 
 @torch.no_grad()
@@ -197,14 +201,16 @@ def _whole(path, shape):
     except (OSError, ValueError, EOFError): return False
     return x.shape==shape and bool(np.isfinite(x).all())
 
-# %% ../../nbs/metrics/43_separability.ipynb #b0cf5168
+# %% ../../nbs/metrics/43_separability.ipynb #6ea86905
 def _settle_plan(folder, plan, first):
     "Write what the folder is for, or refuse one that is for something else"
     path,row = folder/'plan.json',np.concatenate([v[0] for v in first.values()])
     if not path.exists(): return write_json(path, plan | dict(first=row))
     old = read_json(path)
     diff = [k for k in plan if old.get(k)!=plan[k]]
-    if diff: raise ValueError(f"{folder} should hold samples with {diff[0]} {plan[diff[0]]}, holds {old.get(diff[0])}: choose another folder")
+    if diff:
+        raise ValueError(f"{folder} should hold samples with {diff[0]} {plan[diff[0]]}, holds {old.get(diff[0])}: "
+                         "choose another folder")
     if not np.allclose(old['first'], row, rtol=1e-2, atol=1e-3):
         raise ValueError(f"{folder} holds samples of another generator or other classifiers: choose another folder")
 
@@ -226,10 +232,10 @@ def _sample(folder, draw, classify, n, seed, chunk, bs, keep, progress):
     return {k:[_Saved(o, min(chunk, n-i*chunk), slice(a, b)) for i,o in enumerate(files)]
             for k,a,b in zip(dims, ends, ends[1:])}
 
-# %% ../../nbs/metrics/43_separability.ipynb #ac699bb0
+# %% ../../nbs/metrics/43_separability.ipynb #f70d0c82
 def separability(
-    draw:Callable,           # n -> latents (a dict: space -> [n,d]) and images [n,C,H,W], such as `latent_sampler` gives
-    classify:Callable,       # Images -> logits [n,n_attr], such as `oracle_attributes` gives
+    draw:Callable,           # n -> latents (a dict: space -> [n,d]) and images [n,C,H,W]: see `latent_sampler`
+    classify:Callable,       # Images -> logits [n,n_attr]: see `oracle_attributes`
     names=None,              # Of the attributes
     n:int=200_000,           # Pictures to draw
     keep:float=.5,           # Share of them kept for each attribute
@@ -239,8 +245,8 @@ def separability(
     bs:int=50,               # Pictures drawn at a time
     svm:Callable=linear_svm, # See `separability_score`
     progress:bool=True,      # Show two bars: pictures drawn, planes fitted
-)->dict: # For each space `separability_<space>` (at least 1, lower is better), `bits` by space and attribute, `one_class`, `protocol`
-    "Linear separability of a generator (Karras et al. 2019, sec. 4.2): killed and called again, it goes on and gives the same"
+)->dict: # `separability_<space>` for each (at least 1, lower is better), `bits`, `one_class`, `protocol`
+    "Linear separability of a generator (Karras et al. 2019, sec. 4.2); killed and called again, it goes on"
     for k,v in dict(n=n, chunk=chunk, bs=bs).items():
         if v<1: raise ValueError(f"{k} should be at least 1, got {v}")
     with tempfile.TemporaryDirectory() as tmp:
@@ -260,7 +266,7 @@ def oracle_attributes(
     def _f(img): return oracle(img)-.5
     return _f
 
-# %% ../../nbs/metrics/43_separability.ipynb #dd278d8a
+# %% ../../nbs/metrics/43_separability.ipynb #b3d58718
 def upper_half(
     space      # The factor grid: `to_codes`, `to_factors`
 )->Callable:   # Indices [n] -> labels [n,k]
@@ -268,6 +274,7 @@ def upper_half(
     def _f(idx): return np.asarray(space.to_codes(space.to_factors(idx))) > .5
     return _f
 
+# %% ../../nbs/metrics/43_separability.ipynb #04e647bc
 def train_attributes(
     data,                    # Pictures: `tensor(idx)` -> [n,C,H,W] in [-1,1], and `len`
     labels:Callable,         # Indices [n] -> booleans [n,n_attr], such as `upper_half` gives
