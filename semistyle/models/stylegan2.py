@@ -7,13 +7,13 @@ __all__ = ['ARCHITECTURES', 'check_taps', 'filter2d', 'filter_down', 'filter_up'
            'conv_down', 'LabelMapping', 'ModulatedLayer', 'ToRGB', 'ModulatedSynthesis', 'StyleGAN2Generator',
            'StyleGAN2Discriminator']
 
-# %% ../../nbs/models/12_stylegan2.ipynb #1cc1690c
+# %% ../../nbs/models/12_stylegan2.ipynb #b1b4c768
 import math
 import torch, torch.nn.functional as F
 from torch import nn,Tensor
 from .layers import EqualLinear,EqualConv2d,SQRT2,NOISE_MODES,fold_resample,memory_format
 from .layers import minibatch_std,pixel_norm
-from .stylegan import check_input,level_channels
+from .stylegan import check_input,layer_modes,level_channels
 
 # %% ../../nbs/models/12_stylegan2.ipynb #b9155601
 def check_taps(
@@ -204,7 +204,7 @@ class _Skip(nn.Module):
         self.taps,self.scale = taps,math.sqrt(0.5/in_channels)
     def forward(self, x): return conv_up(x, self.weight*self.scale, self.taps)
 
-# %% ../../nbs/models/12_stylegan2.ipynb #759b9107
+# %% ../../nbs/models/12_stylegan2.ipynb #c8c10db6
 ARCHITECTURES = ('skip','resnet','orig')
 
 class ModulatedSynthesis(nn.Module):
@@ -242,11 +242,11 @@ class ModulatedSynthesis(nn.Module):
         x = self.const.expand(len(ws), -1, -1, -1)
         if torch.is_autocast_enabled(x.device.type): x = x.to(torch.get_autocast_dtype(x.device.type))
         x = x.contiguous(memory_format=memory_format(x.device))
-        ws,img,n = ws.unbind(1),None,len(self.layers)//2
+        ws,img,n,modes = ws.unbind(1),None,len(self.layers)//2,layer_modes(noise_mode, len(self.layers))
         for k in range(n+1):
             skip = self.skips[k-1](x) if k and self.skips else None
-            if k: x = self.layers[2*k-1](x, ws[2*k-1], noise_mode)
-            x = self.layers[2*k](x, ws[2*k], noise_mode)
+            if k: x = self.layers[2*k-1](x, ws[2*k-1], modes[2*k-1])
+            x = self.layers[2*k](x, ws[2*k], modes[2*k])
             if skip is not None: x = x+skip
             if img is not None: img = self._double(img)
             if k==n or len(self.to_rgbs)>1:
@@ -257,7 +257,7 @@ class ModulatedSynthesis(nn.Module):
     def _double(self, img):
         with torch.autocast(img.device.type, enabled=False): return filter_up(img, self.taps)
 
-# %% ../../nbs/models/12_stylegan2.ipynb #238144ea
+# %% ../../nbs/models/12_stylegan2.ipynb #0a631759
 class StyleGAN2Generator(nn.Module):
     "Latents, and labels if it was built for them, to images in about [-1,1]"
     def __init__(self,
@@ -295,7 +295,7 @@ class StyleGAN2Generator(nn.Module):
         c:Tensor=None,               # Labels, [N,c_dim]
         truncation_psi:float=1.,     # 1: no truncation, 0: the average picture
         truncation_cutoff:int=None,  # Truncate the first so many layers; None: all
-        noise_mode:str='random',     # 'random', 'const' or 'none'
+        noise_mode='random',         # 'random', 'const' or 'none'; or one of them for each layer
     )->Tensor:                       # Images, [N,C,H,W]
         return self.synthesis(self.mapping(z, c, truncation_psi, truncation_cutoff), noise_mode)
 
