@@ -6,7 +6,7 @@
 __all__ = ['frechet_distance', 'FeatureStats', 'kernel_distance', 'precision_recall', 'image_bytes', 'FidelityFeatures',
            'Inception', 'VGGFeatures', 'reference_stats', 'quality_name', 'sampler', 'evaluate_quality']
 
-# %% ../../nbs/metrics/44_quality.ipynb #8c392253
+# %% ../../nbs/metrics/44_quality.ipynb #2f5df349
 import hashlib,json,tempfile,warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -16,11 +16,11 @@ from PIL import Image
 from safetensors.torch import load_file,save_file
 from torch import Tensor,nn
 from ..core import atomic_folder,file_sha256,read_json,write_json
-from ..data.scenes import default_cache
+from ..data.casting import default_cache
 from .path import _measuring
 from ..models.features import find_weights,load_weights,weights_name
 
-# %% ../../nbs/metrics/44_quality.ipynb #7fb6bb13
+# %% ../../nbs/metrics/44_quality.ipynb #f078ce7a
 def _gaussian(mu, sigma, which):
     "Mean [d] and covariance [d,d] as float64 tensors, or a clear refusal"
     mu,sigma = (torch.as_tensor(o).detach().cpu().double() for o in (mu, sigma))
@@ -28,10 +28,10 @@ def _gaussian(mu, sigma, which):
         raise ValueError(f"mu{which} and sigma{which} should be [d] and [d,d], got {[*mu.shape]} and {[*sigma.shape]}")
     for name,o in (('mu',mu), ('sigma',sigma)):
         if not o.isfinite().all():
-            raise ValueError(f"{name}{which} should be finite, got NaN or infinity: look at the features it was made of")
+            raise ValueError(f"{name}{which} should be finite, got NaN or infinity: look at its features")
     gap = (sigma-sigma.T).abs().max().item()
     if gap > 1e-6*sigma.abs().max():
-        raise ValueError(f"sigma{which} should be symmetric, differs from its transpose by {gap:.2g}: give a covariance")
+        raise ValueError(f"sigma{which} should be symmetric, differs from its transpose by {gap:.2g}: mend it")
     return mu,sigma
 
 def _root(sigma, which):
@@ -59,7 +59,7 @@ def frechet_distance(
     both = 2*lam.clamp(min=0).sqrt().sum()
     return max(0., ((mu1-mu2).square().sum() + sigma1.trace() + sigma2.trace() - both).item())
 
-# %% ../../nbs/metrics/44_quality.ipynb #f17f9ca3
+# %% ../../nbs/metrics/44_quality.ipynb #3979685b
 class FeatureStats:
     "Number, mean and covariance of feature vectors, and the first of them"
     def __init__(self,
@@ -71,7 +71,8 @@ class FeatureStats:
         "Add vectors [N,D]"
         x = _vectors(x, 'features')
         if self.mean is None: self.mean,self.dev = x.new_zeros(x.shape[1]),x.new_zeros(x.shape[1], x.shape[1])
-        if x.shape[1]!=len(self.mean): raise ValueError(f"features should stay of size {len(self.mean)}, got {x.shape[1]}")
+        if x.shape[1]!=len(self.mean):
+            raise ValueError(f"features should stay of size {len(self.mean)}, got {x.shape[1]}")
         if (room := self.keep-sum(map(len, self.rows))) > 0: self.rows.append(x[:room].float())
         m,mid = len(x),x.mean(0)
         gap,x = mid-self.mean,x-mid
@@ -90,16 +91,17 @@ class FeatureStats:
         "The first vectors, float32 [N,D]"
         return torch.cat(self.rows)
 
-# %% ../../nbs/metrics/44_quality.ipynb #35e96012
+# %% ../../nbs/metrics/44_quality.ipynb #1147faab
 def _vectors(x, name):
     "Feature vectors as a float64 tensor [N,D] on the CPU, or a clear refusal"
     x = torch.as_tensor(x).detach().cpu().double()
     if x.ndim!=2 or not x.numel(): raise ValueError(f"{name} should be a filled table [N,D], got shape {[*x.shape]}")
     bad = (~x.isfinite().all(1)).sum().item()
-    if bad: raise ValueError(f"{name} should be finite, got NaN or infinity in {bad} of {len(x)} rows: has a network diverged?")
+    if bad: raise ValueError(f"{name} should be finite, got NaN or infinity in {bad} of {len(x)} rows: "
+                             "has a network diverged?")
     return x
 
-# %% ../../nbs/metrics/44_quality.ipynb #a0beecd6
+# %% ../../nbs/metrics/44_quality.ipynb #614d14db
 def kernel_distance(
     x,                       # Features of the first pictures, [N,D]
     y,                       # Of the second, [M,D]
@@ -110,7 +112,8 @@ def kernel_distance(
     "Squared kernel distance (Binkowski et al. 2018, sec. 4), with torch-fidelity's subsets"
     x,y = _same_size(x, y)
     if not 2 <= subset_size <= min(len(x), len(y)):
-        raise ValueError(f"subset_size should be from 2 to the number of pictures, {len(x)} and {len(y)}, got {subset_size}")
+        raise ValueError(f"subset_size should be from 2 to the number of pictures, {len(x)} and {len(y)}, "
+                         f"got {subset_size}")
     if subsets<1: raise ValueError(f"subsets should be at least 1, got {subsets}")
     rng,out = np.random.RandomState(seed),[]
     for _ in range(subsets):
@@ -132,17 +135,17 @@ def _mmd(a, b):
     def without_self(k): return (k.sum()-k.trace())/(len(k)*(len(k)-1))
     return (without_self(kernel(a, a))+without_self(kernel(b, b))-2*kernel(a, b).mean()).item()
 
-# %% ../../nbs/metrics/44_quality.ipynb #108fd2cd
+# %% ../../nbs/metrics/44_quality.ipynb #16c578cc
 def precision_recall(
     fake,           # Features of generated pictures, [N,D]
     real,           # Of real ones, [M,D]
     k:int=3,        # The ball around a picture reaches its k-th neighbour
-    bs:int=2000     # Rows of distances at a time
+    bs:int=1000     # Rows of distances at a time
 )->dict:            # `precision` and `recall`, in [0,1]; higher is better
     "Improved precision and recall (Kynkäänniemi et al. 2019, eq. 2)"
     fake,real = (o.double() for o in _same_size(fake, real))
     if not 1 <= k < min(len(fake), len(real)):
-        raise ValueError(f"k should be from 1 to less than the number of pictures, {len(fake)} and {len(real)}, got {k}")
+        raise ValueError(f"k should be at least 1 and less than the pictures, {len(fake)} and {len(real)}, got {k}")
     mid = real.mean(0)
     fake,real = fake-mid,real-mid
     def reach(x): return torch.cat([_gaps(o, x).kthvalue(k+1).values for o in x.split(bs)])
@@ -158,7 +161,7 @@ def _gaps(a, b):
     "Squared distances, [N,M]"
     return ((a*a).sum(1)[:,None] + (b*b).sum(1) - 2*a@b.T).clamp_(min=0)
 
-# %% ../../nbs/metrics/44_quality.ipynb #381736c8
+# %% ../../nbs/metrics/44_quality.ipynb #b3025712
 def image_bytes(
     img:Tensor,         # [N,C,H,W] in [-1,1], one or three channels; bytes pass unchanged
     name:str='images',  # For the message
@@ -170,7 +173,8 @@ def image_bytes(
         raise ValueError(f"{name} should be a tensor [N,C,H,W] of 1 or 3 channels, got {got}")
     if img.dtype==torch.uint8: return img
     if not img.is_floating_point(): raise ValueError(f"{name} should be floats in [-1,1] or uint8, got {img.dtype}")
-    if not img.isfinite().all(): raise ValueError(f"{name} should be finite, got NaN or infinity: has the network diverged?")
+    if not img.isfinite().all():
+        raise ValueError(f"{name} should be finite, got NaN or infinity: has the network diverged?")
     if check: _check_range(img, name)
     return img.float().mul(127.5).add(128).clamp(0,255).byte()
 
@@ -178,10 +182,10 @@ def _check_range(img, name):
     "Refuse images that are in [0,1] or [0,255]"
     lo,hi = img.min().item(),img.max().item()
     if hi > 16: raise ValueError(f"{name} should be in [-1,1], reach {hi:.3g}, as in [0,255]: give x/127.5-1, or uint8")
-    if lo >= 0: raise ValueError(f"{name} should be in [-1,1], all {len(img)} are within [{lo:.3g},{hi:.3g}], as in [0,1]: "
-                                 "give 2*x-1, or uint8 if they are as bright as that")
+    if lo >= 0: raise ValueError(f"{name} should be in [-1,1], all {len(img)} are within [{lo:.3g},{hi:.3g}], as in "
+                                 "[0,1]: give 2*x-1, or uint8 if they are as bright as that")
 
-# %% ../../nbs/metrics/44_quality.ipynb #b4d17bfb
+# %% ../../nbs/metrics/44_quality.ipynb #f1a3bcf3
 class FidelityFeatures(nn.Module):
     "A feature extractor of torch-fidelity, from weights that are read safely"
     takes_bytes = True
@@ -189,7 +193,7 @@ class FidelityFeatures(nn.Module):
         super().__init__()
         try: import torch_fidelity
         except ImportError:
-            raise ImportError(f"{type(self).__name__} comes with torch-fidelity: pip install 'semistyle[quality]'") from None
+            raise ImportError(f"{self.published} comes with torch-fidelity: pip install 'semistyle[quality]'") from None
         path = find_weights(self.url, weights, "use features that need no download, such as OracleFeatures(oracle)")
         state,self.name = load_weights(path),weights_name(self.published, path, self.url)
         with tempfile.TemporaryDirectory() as tmp:
@@ -197,7 +201,8 @@ class FidelityFeatures(nn.Module):
             try: self.net = self._make(str(path))
             except (RuntimeError, KeyError) as e:
                 why = str(e).strip().split('\n')[0]
-                raise ValueError(f"{path} should hold the weights of {self.published}, does not ({why}): see {self.url}") from None
+                raise ValueError(f"{path} should hold {self.published}'s weights, does not ({why}): "
+                                 f"see {self.url}") from None
         self.eval()
 
     def forward(self, img): return self.net(img.expand(-1,3,-1,-1))[0]
@@ -219,15 +224,17 @@ class VGGFeatures(FidelityFeatures):
         from torch_fidelity.feature_extractor_vgg16 import FeatureExtractorVGG16
         return FeatureExtractorVGG16('vgg16', ['fc2_relu'], feature_extractor_weights_path=path)
 
-# %% ../../nbs/metrics/44_quality.ipynb #2e2c2606
+# %% ../../nbs/metrics/44_quality.ipynb #1fff16d7
 _filters = dict(box=Image.Resampling.BOX, bilinear=Image.Resampling.BILINEAR,
                 bicubic=Image.Resampling.BICUBIC, lanczos=Image.Resampling.LANCZOS)
 
 def _resized(x, side, filter):
     "Bytes [N,C,H,W] at another size, by an antialiased filter"
     if side is None or x.shape[2:]==(side,side): return x
-    def one(o): return np.asarray(Image.fromarray(o[...,0] if len(x[0])==1 else o).resize((side,side), _filters[filter]))
-    return torch.from_numpy(np.stack([one(o) for o in x.permute(0,2,3,1).numpy()])).view(len(x), side, side, -1).permute(0,3,1,2)
+    def one(o): return np.asarray(Image.fromarray(o).resize((side,side), _filters[filter]))
+    grey = x.shape[1]==1
+    pics = np.stack([one(o[...,0] if grey else o) for o in x.permute(0,2,3,1).numpy()])
+    return torch.from_numpy(pics).view(len(x), side, side, -1).permute(0,3,1,2)
 
 def _batches(data, idx, bs):
     "Bytes [N,C,H,W] of the pictures `idx`, a batch at a time"
@@ -255,7 +262,7 @@ def _probe(features, shape):
     x = torch.arange(2*np.prod(shape)).mul(37).remainder(251).byte().view(2, *shape)
     return hashlib.sha256(_describe(features, x).float().cpu().numpy().tobytes()).hexdigest()
 
-# %% ../../nbs/metrics/44_quality.ipynb #7fc9add6
+# %% ../../nbs/metrics/44_quality.ipynb #d902c319
 def reference_stats(
     data,                    # Has `len` and `images(idx)`, bytes [n,H,W,C]; or a tensor [N,C,H,W], bytes or in [-1,1]
     features:Callable,       # Images -> vectors [N,D] or a list of maps; has a `name`
@@ -284,14 +291,15 @@ def reference_stats(
     stats = _cached(folder, info)
     if stats: return stats
     stats = FeatureStats(keep, info|dict(cached=False))
-    for x in progress_bar(pictures(), total=-(-len(idx)//bs)) if progress else pictures(): stats.update(_describe(features, x))
+    bar = progress_bar(pictures(), total=-(-len(idx)//bs)) if progress else pictures()
+    for x in bar: stats.update(_describe(features, x))
     _file(folder, info, stats)
     return stats
 
-# %% ../../nbs/metrics/44_quality.ipynb #2e792d72
+# %% ../../nbs/metrics/44_quality.ipynb #bfc25e27
 def _name(features):
     name = getattr(features, 'name', None)
-    if not name: raise ValueError("features should have a `name` for the numbers made with them: use as_features(f, name)")
+    if not name: raise ValueError("features should have a `name` for their numbers: use as_features(f, name)")
     return name
 
 def _file(folder, info, stats):
@@ -313,14 +321,14 @@ def _cached(folder, info):
     stats.n,stats.mean,stats.dev,stats.rows = info['n'],t['mean'],t['dev'],[t['kept']]
     return stats
 
-# %% ../../nbs/metrics/44_quality.ipynb #cf438c80
+# %% ../../nbs/metrics/44_quality.ipynb #9a73cce3
 def quality_name(
     metric:str,   # 'fd', 'kd', 'precision' or 'recall'
     features:str  # Name of the features
-)->str:           # 'fid' and 'kid' for Inception, bare 'precision' and 'recall' for VGG; others carry the features' name
+)->str:           # 'fid', 'kid' for Inception, bare 'precision', 'recall' for VGG; others carry the features' name
     "What a number may be called"
-    known = dict(fd=('inception','fid'), kd=('inception','kid'), precision=('vgg16_fc2','precision'), recall=('vgg16_fc2','recall'))
-    return known[metric][1] if known[metric][0]==features else f'{metric}_{features}'
+    known = {('fd','inception'):'fid', ('kd','inception'):'kid'} | {(o,'vgg16_fc2'):o for o in ('precision','recall')}
+    return known.get((metric,features), f'{metric}_{features}')
 
 def sampler(
     g,                        # Generator: `z_dim`, `g(z, c, truncation_psi)`
@@ -336,7 +344,7 @@ def sampler(
         with _measuring(g): return g(z, c, truncation_psi=truncation_psi)
     return draw
 
-# %% ../../nbs/metrics/44_quality.ipynb #e4fddce2
+# %% ../../nbs/metrics/44_quality.ipynb #81749607
 _metrics = ('fd','kd','pr')
 
 def evaluate_quality(
@@ -356,7 +364,8 @@ def evaluate_quality(
 )->dict:                     # The numbers by `quality_name`, and `protocol`
     "Frechet and kernel distance, precision and recall of a generator's pictures, after rounding to bytes"
     name,metrics = _name(features),[metrics] if isinstance(metrics, str) else list(metrics)
-    if not metrics or set(metrics)-set(_metrics): raise ValueError(f"metrics should be some of {_metrics}, got {metrics}")
+    if not metrics or set(metrics)-set(_metrics):
+        raise ValueError(f"metrics should be some of {_metrics}, got {metrics}")
     with torch.random.fork_rng(range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         shape,d = _rehearse(generate, features, min(n, bs))
@@ -370,7 +379,7 @@ def evaluate_quality(
         features=name, n=n, n_real=real.n, keep=keep, seed=seed, bs=bs, subset_size=subset_size, subsets=100, k=3,
         quantisation='uint8', shape=shape, resize=real.info.get('resize'), data=real.info.get('data')))
 
-# %% ../../nbs/metrics/44_quality.ipynb #4ec68be2
+# %% ../../nbs/metrics/44_quality.ipynb #bb594726
 def _rehearse(generate, features, n):
     "Shape of pictures and number of features, from a first batch that is looked at closely"
     with torch.no_grad(): x = image_bytes(generate(n), 'generated images', check=True)
@@ -380,19 +389,22 @@ def _rehearse(generate, features, n):
 def _check_numbers(metrics, n, d, keep, subset_size, who):
     "Refuse samples that are too small for what is asked of them"
     if 'fd' in metrics and n<=d:
-        raise ValueError(f"{who} should have more pictures than the {d:,} features for a covariance, has {n:,}: take more, "
-                         "features of fewer dimensions, or metrics=['kd','pr']")
+        raise ValueError(f"{who} should have more pictures than the {d:,} features for a covariance, has {n:,}: take "
+                         "more, features of fewer dimensions, or metrics=['kd','pr']")
     if 'kd' in metrics and min(n, keep)<subset_size:
-        raise ValueError(f"{who} should have at least subset_size={subset_size:,} pictures for the kernel distance, has "
-                         f"{min(n, keep):,}: take more, or smaller subsets")
-    if 'pr' in metrics and min(n, keep)<=3: raise ValueError(f"{who} should have more than 3 pictures, has {min(n, keep)}")
+        raise ValueError(f"{who} should have at least subset_size={subset_size:,} pictures for the kernel distance, "
+                         f"has {min(n, keep):,}: take more, or smaller subsets")
+    if 'pr' in metrics and min(n, keep)<=3:
+        raise ValueError(f"{who} should have more than 3 pictures, has {min(n, keep)}")
 
 def _check_reference(real, shape, d, name):
     "Refuse reference statistics of other pictures or features"
     if real.info.get('shape', shape)!=shape:
-        raise ValueError(f"generated images are {shape}, the real ones {real.info['shape']} [C,H,W]: pass resolution={shape[-1]}")
+        raise ValueError(f"generated images are {shape}, the real ones {real.info['shape']} [C,H,W]: "
+                         f"pass resolution={shape[-1]}")
     if real.info.get('features', name)!=name or len(real.mean)!=d:
-        raise ValueError(f"the reference should be of {d} features {name!r}, is of {len(real.mean)} {real.info.get('features')!r}")
+        raise ValueError(f"the reference should be of {d} features {name!r}, is of {len(real.mean)} "
+                         f"{real.info.get('features')!r}: make it anew")
 
 # %% ../../nbs/metrics/44_quality.ipynb #eb4570be
 def _generated_stats(generate, features, n, keep, seed, bs, progress):

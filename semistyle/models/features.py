@@ -194,7 +194,7 @@ class OracleFeatures(LayerFeatures):
         name:str='oracle'  # What numbers made with it are called after
     ): super().__init__(oracle, [f'blocks.{i}' for i in range(len(oracle.blocks))], name)
 
-# %% ../../nbs/models/15_features.ipynb #2426900f
+# %% ../../nbs/models/15_features.ipynb #dacd9126
 class as_features(nn.Module):
     "Any callable as features"
     def __init__(self,
@@ -211,7 +211,7 @@ class as_features(nn.Module):
         for o in maps:
             if not isinstance(o, Tensor) or o.ndim!=4 or len(o)!=len(img):
                 got = f'shape {[*o.shape]}' if isinstance(o, Tensor) else f'a {type(o).__name__}'
-                raise ValueError(f"features {self.name!r} should be maps [{len(img)},C,H,W] or a list of them, got {got}")
+                raise ValueError(f"features {self.name!r} should be maps [{len(img)},C,H,W] or a list, got {got}")
         return [o.float() for o in maps]
 
 class pooled(nn.Module):
@@ -256,7 +256,7 @@ def _gap(f, w=None):
     gap = (a-b).square()
     return (gap if w is None else gap*w[:,None,None]).sum(1)
 
-# %% ../../nbs/models/15_features.ipynb #ef1c6b55
+# %% ../../nbs/models/15_features.ipynb #f61a5bb6
 def lpips_vgg(
     weights=None,  # Path of torchvision's VGG16; by default PyTorch's cache, or a download
     linear=None,   # Path of LPIPS's weights/v0.1/vgg.pth; by default that of the installed package `lpips`
@@ -265,8 +265,9 @@ def lpips_vgg(
     "The perceptual distance LPIPS 0.1 over VGG16 (Zhang et al. 2018)"
     if linear is None:
         found = find_spec('lpips')
-        if not found: raise ImportError("LPIPS's weights come with the package lpips: pip install 'semistyle[quality]', "
-                                        "or pass `linear`, the path of its weights/v0.1/vgg.pth")
+        if not found:
+            raise ImportError("LPIPS's weights come with the package lpips: pip install 'semistyle[quality]', "
+                              "or pass `linear`, the path of its weights/v0.1/vgg.pth")
         linear = Path(found.origin).parent/'weights'/'v0.1'/'vgg.pth'
     vgg,state = VGG16(weights, size),load_weights(linear)
     keys = [f'lin{i}.model.1.weight' for i in range(5)]
