@@ -5,19 +5,18 @@
 # %% auto #0
 __all__ = ['VERSION', 'name_of', 'plan_pack', 'n_cores', 'pack', 'PackedDataset', 'check_packed']
 
-# %% ../../nbs/data/05_packed.ipynb #3532c0a1
+# %% ../../nbs/data/05_packed.ipynb #223c7615
 import hashlib,io,json,multiprocessing,os,shutil,signal,traceback,zlib
 from contextlib import contextmanager,suppress
 from multiprocessing.connection import wait
-from numbers import Integral
 from pathlib import Path
-import numpy as np,torch
-from fastcore.basics import patch
+import numpy as np
 from fastprogress.fastprogress import progress_bar
 from ..core import file_sha256,read_json,to_json,write_atomic,write_json,writing
-from .factors import FactorSpace,_whole
+from .factors import FactorSpace,image_codes
 from .files import Rows
-from .scenes import World
+from .images import FactorDataset
+from .published import register_format
 try: import fcntl
 except ImportError: fcntl = None
 
@@ -98,41 +97,39 @@ def _pack_chunks(source, plan, path, todo, workers):
     finally:
         for p in readers.values(): p.terminate()
 
-# %% ../../nbs/data/05_packed.ipynb #fa995118
+# %% ../../nbs/data/05_packed.ipynb #fdaa624e
 def _npy_header(n, shape):
     "The first bytes of an npy file of uint8 [n,*shape]"
     f = io.BytesIO()
     np.lib.format.write_array_header_1_0(f, dict(descr='|u1', fortran_order=False, shape=(n,*shape)))
     return f.getvalue()
 
-def _labels_of(source, n):
-    "The labels of a source as float32 [n,k] and their names; None and [] without"
-    labels = getattr(source, 'labels', None)
-    if labels is None: return None,[]
-    labels = np.ascontiguousarray(labels, np.float32)
-    names = [*(getattr(source, 'label_names', None) or ())]
-    if labels.ndim!=2 or len(labels)!=n or len(names)!=labels.shape[1]:
-        raise ValueError(f"`labels` should be [{n},k] with k names, are {[*labels.shape]} with {len(names)} names")
-    return labels,names
+def _codes_of(source, n):
+    "The codes of images that are no grid, float32 [n,k]; None where they follow from the place in the grid"
+    if type(source.space) is FactorSpace: return None
+    codes = np.ascontiguousarray(image_codes(source, np.arange(n)), np.float32)
+    if codes.shape!=(n,source.space.n_factors):
+        raise ValueError(f"{name_of(source)} should have codes [{n},{source.space.n_factors}], has {[*codes.shape]}")
+    return codes
 
+# %% ../../nbs/data/05_packed.ipynb #297b0342
 def plan_pack(
-    source, # Data set to pack: `images(idx)`, `image_shape`, a length; `space` and `labels` where it has them
-)->tuple:   # The plan, ready for JSON, and the labels
+    source, # Data set to pack, see `pack`
+)->tuple:   # The plan, ready for JSON, and the codes that go into a file
     "What the store of a data set will hold, and a hash by which the data set is known again"
-    n,shape,space = len(source),[*map(int, source.image_shape)],getattr(source, 'space', None)
-    if n<1 or len(shape)!=3 or min(shape)<1:
-        raise ValueError(f"the data set should have images of shape (H,W,C), has {n:,} of shape {tuple(shape)}")
-    if space and len(space)!=n:
-        raise ValueError(f"{name_of(source)} should have as many images as its space, {len(space):,}, has {n:,}: one of "
-                         "them is wrong")
-    labels,names = _labels_of(source, n)
-    plan = dict(version=VERSION, name=name_of(source), n=n, shape=shape,
-                space=space and space.to_dict(), label_names=names, source=str(getattr(source, 'source', '')),
-                resize_filter=getattr(source, 'resize_filter', None), chunk=max(1, _chunk_bytes//int(np.prod(shape))))
-    h = hashlib.sha256(json.dumps([plan, str(getattr(source, 'source_hash', ''))]).encode())
-    if labels is not None: h.update(labels)
+    n,shape,get = len(source),[*map(int, source.image_shape)],lambda name: getattr(source, name, None)
+    if n<1 or len(shape)!=3 or min(shape)<1 or shape[0]!=shape[1]:
+        raise ValueError(f"{name_of(source)} should have square images of shape (H,W,C), has {n:,} of shape {tuple(shape)}")
+    if type(source.space) is FactorSpace and len(source.space)!=n:
+        raise ValueError(f"{name_of(source)} should have as many images as its space, {len(source.space):,}, has {n:,}")
+    codes,labelled = _codes_of(source, n),get('labelled') is not False
+    plan = dict(version=VERSION, name=name_of(source), n=n, shape=shape, space=source.space.to_dict(), labelled=labelled,
+                attributes=get('attributes') or [], source=str(get('source') or ''), resize=get('resize'),
+                chunk=max(1, _chunk_bytes//int(np.prod(shape))))
+    h = hashlib.sha256(json.dumps([to_json(plan), str(get('fingerprint'))]).encode())
+    if codes is not None: h.update(codes)
     for i in np.unique(np.linspace(0, n-1, 32).astype(int)).tolist(): h.update(_chunk_images(source, i, i+1))
-    return to_json(plan | dict(source_hash=h.hexdigest(), offset=len(_npy_header(n, shape)))), labels
+    return to_json(plan | dict(source_hash=h.hexdigest(), offset=len(_npy_header(n, shape)))), codes
 
 # %% ../../nbs/data/05_packed.ipynb #242dbb2b
 @contextmanager
@@ -166,7 +163,7 @@ def _start_work(work, plan):
     (work/'journal').write_text('')
     write_json(file, plan)
 
-# %% ../../nbs/data/05_packed.ipynb #f12ad1fe
+# %% ../../nbs/data/05_packed.ipynb #49b2fd11
 def _crc_of(f, plan, k):
     "CRC-32 of chunk `k` as it is in the open file `f`"
     size = int(np.prod(plan['shape']))
@@ -185,18 +182,18 @@ def _done(work, plan):
 
 def _digest(info): return hashlib.sha256(json.dumps(info, sort_keys=True).encode()).hexdigest()
 
-def _finish(store, plan, crcs, labels):
+def _finish(store, plan, crcs, codes):
     "Write what stands beside the pixels, and wait until all is on the disk"
-    info = plan | dict(crc32=[crcs[k] for k in range(len(crcs))], labels_sha256=None)
-    if labels is not None:
-        np.save(store/'labels.npy', labels)
-        info['labels_sha256'] = file_sha256(store/'labels.npy')
+    info = plan | dict(crc32=[crcs[k] for k in range(len(crcs))], codes_sha256=None)
+    if codes is not None:
+        np.save(store/'codes.npy', codes)
+        info['codes_sha256'] = file_sha256(store/'codes.npy')
     for o in store.iterdir():
         with open(o, 'rb') as f: os.fsync(f.fileno())
     write_json(store/'packed.json', info | dict(checksum=_digest(info)))
 
-# %% ../../nbs/data/05_packed.ipynb #27f1e44d
-def _pack_rest(source, plan, work, workers, progress, labels):
+# %% ../../nbs/data/05_packed.ipynb #df130631
+def _pack_rest(source, plan, work, workers, progress, codes):
     "Pack the chunks that are not done, and finish"
     crcs,n_chunks = _done(work, plan),-(-plan['n']//plan['chunk'])
     write_atomic(work/'journal', ''.join(f'{k} {v}\n' for k,v in crcs.items()))
@@ -208,7 +205,7 @@ def _pack_rest(source, plan, work, workers, progress, labels):
             crcs[k] = crc
             f.write(f'{k} {crc}\n'); f.flush()
             if bar: bar.update(len(crcs))
-    _finish(work/'store', plan, crcs, labels)
+    _finish(work/'store', plan, crcs, codes)
 
 def _packed_already(path, plan, work):
     "The store at `path`, if it is of this plan"
@@ -218,32 +215,32 @@ def _packed_already(path, plan, work):
     shutil.rmtree(work, ignore_errors=True)
     return has
 
-# %% ../../nbs/data/05_packed.ipynb #c93146c4
+# %% ../../nbs/data/05_packed.ipynb #209e2dbe
 def n_cores()->int:
     "How many cores this process may use"
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 def pack(
-    source,             # Data set: `images(idx)`, `image_shape`, a length; `space`, or `labels` and `label_names`
+    source,             # Data set: `images(idx)`, `image_shape`, `space`, a length; `codes(idx)` unless it is a grid
     path,               # Folder of the new store
     workers:int=None,   # Processes that fetch images; one for each core if None
     progress:bool=True, # Show a bar with the time left
 ):                      # The store, opened: a `PackedDataset`
     "Pack a data set into a store; killed or interrupted, the same call goes on, and the result is the same"
     path = Path(path).resolve()
-    plan,labels = plan_pack(source)
+    plan,codes = plan_pack(source)
     work = path.with_name(f'.{path.name}.packing')
     if path.exists() and (path.is_file() or any(path.iterdir())): return _packed_already(path, plan, work)
     with writing(path):
         work.mkdir(parents=True, exist_ok=True)
         with _packing_lock(work):
             _start_work(work, plan)
-            _pack_rest(source, plan, work, workers or n_cores(), progress, labels)
+            _pack_rest(source, plan, work, workers or n_cores(), progress, codes)
             os.replace(work/'store', path)
         shutil.rmtree(work)
     return PackedDataset(path)
 
-# %% ../../nbs/data/05_packed.ipynb #8aaae47c
+# %% ../../nbs/data/05_packed.ipynb #2b66b093
 def _size(file):
     try: return file.stat().st_size
     except FileNotFoundError: raise ValueError(f"{file} is missing: copy the whole folder") from None
@@ -266,73 +263,42 @@ def _read_info(path):
         raise ValueError(f"{path}/images.npy should have {want:,} bytes, has {size:,}: restore it from a copy or pack anew")
     return info
 
-def _read_labels(path, info):
-    "The labels beside the images, or None"
-    file = path/'labels.npy'
-    if not info['labels_sha256']: return None
-    if not _size(file) or file_sha256(file)!=info['labels_sha256']:
+def _read_codes(path, info):
+    "The codes beside the images, or None"
+    file = path/'codes.npy'
+    if not info['codes_sha256']: return None
+    if not _size(file) or file_sha256(file)!=info['codes_sha256']:
         raise ValueError(f"{file} is damaged, its checksum differs: restore it from a copy or pack anew")
     return np.load(file, allow_pickle=False)
 
-# %% ../../nbs/data/05_packed.ipynb #c6d536fb
-class PackedDataset(World):
+# %% ../../nbs/data/05_packed.ipynb #dc909417
+class PackedDataset(FactorDataset):
     "A packed store, read only; any number of processes and threads may have it open"
     def __init__(self,
-        path, # Folder that `pack` made
+        path,                # Folder that `pack` made
+        resolution:int=None, # Side of the images; as packed when None
+        fit:str='crop', filter:str='box', # See `fit_square`
     ):
-        self.path = Path(path).resolve()
-        self.info = info = _read_info(self.path)
-        self.name,self.label_names,self.labels = info['name'],info['label_names'],_read_labels(self.path, info)
-        self.space = FactorSpace.from_dict(info['space']) if info['space'] else None
-        self.rows = Rows(self.path/'images.npy', info['offset'], (info['n'],*info['shape']))
+        self.path = path = Path(path).resolve()
+        self.info = info = _read_info(path)
+        self._codes,self.attributes,self.labelled = _read_codes(path, info),info['attributes'],info['labelled']
+        self.rows = Rows(path/'images.npy', info['offset'], (info['n'],*info['shape']))
+        space = FactorSpace.from_dict(info['space'])
+        super().__init__(info['name'], space, info['n'], info['shape'], resolution, fit, filter, source=str(path))
 
+    def __reduce__(self): return type(self),(self.path,self.resolution,*self._fit[:2])
+    def _read(self, idx): return self.rows[idx]
+    def codes(self, idx)->np.ndarray:
+        "The codes of images `idx` [n], float32 [n,k] in [0,1]; NaN where a label is missing"
+        return super().codes(idx) if self._codes is None else self._codes[self.check_idx(idx)]
     @property
     def array(self): return np.load(self.path/'images.npy', mmap_mode='r')
-    def __reduce__(self): return type(self),(self.path,)
     @property
-    def image_shape(self): return tuple(self.info['shape'])
-    @property
-    def resolution(self): return self.image_shape[0] if len(set(self.image_shape[:2]))==1 else self.image_shape[:2]
-    def __len__(self): return self.info['n']
-    def __repr__(self):
-        h,w,c = self.image_shape
-        what = self.space or (f"labels {', '.join(self.label_names)}" if self.label_names else 'no labels')
-        return f"{self.name}: {len(self):,} images of {h}x{w}x{c}, {what}"
+    def fingerprint(self): return self.info['source_hash']
 
-# %% ../../nbs/data/05_packed.ipynb #b3d12bdc
-def _check_idx(idx, n):
-    "Indices as int64 [n], refused unless there are images of all"
-    idx = np.atleast_1d(_whole(idx, 'idx'))
-    if ((idx<0)|(idx>=n)).any(): raise ValueError(f"`idx` should be 0 to {n-1:,}, got {idx.min():,} to {idx.max():,}")
-    return idx
+register_format('packed', lambda path: (path/'packed.json').exists(), PackedDataset)
 
-@patch
-def images(self:PackedDataset,
-    idx, # Indices, [n] (or one number)
-)->np.ndarray: # uint8 [n,H,W,C]
-    "The images with indices `idx`"
-    return self.rows[_check_idx(idx, len(self))]
-
-@patch
-def _draw(self:PackedDataset, factors): return self.images(self.space.to_index(factors))
-
-# %% ../../nbs/data/05_packed.ipynb #b7df1b3b
-@patch
-def codes(self:PackedDataset,
-    idx, # Indices, [n] (or one number)
-)->np.ndarray: # float32 [n,k]: labels where there are, NaN for a missing one; else the codes of the factors
-    "What is known of images: their labels, or their factors as codes"
-    idx = _check_idx(idx, len(self))
-    if self.labels is not None: return self.labels[idx]
-    return self.space.to_codes(self.space.to_factors(idx)) if self.space else np.empty((len(idx),0), np.float32)
-
-@patch
-def __getitem__(self:PackedDataset, i):
-    "One image [C,H,W] in [-1,1] and its code [k]"
-    if not 0<=i<len(self): raise IndexError(f"image should be 0 to {len(self)-1:,}, got {i:,}")
-    return self.tensor(i)[0], torch.from_numpy(self.codes(i)[0])
-
-# %% ../../nbs/data/05_packed.ipynb #2abc5ccd
+# %% ../../nbs/data/05_packed.ipynb #520b413a
 def check_packed(
     path,               # Folder of a store
     progress:bool=True, # Show a bar with the time left
@@ -340,7 +306,7 @@ def check_packed(
     "Compare every chunk of a store with its checksum"
     path = Path(path).resolve()
     info = _read_info(path)
-    _read_labels(path, info)
+    _read_codes(path, info)
     with open(path/'images.npy', 'rb') as f:
         if f.read(info['offset'])!=_npy_header(info['n'], info['shape']):
             raise ValueError(f"{path}/images.npy is damaged, its header differs: restore it from a copy or pack anew")
