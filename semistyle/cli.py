@@ -269,31 +269,46 @@ def import_checkpoint(
         say(f"{out}: {', '.join(m.networks)} of {size}x{size} images, imported in {time.monotonic()-start:.0f} s")
     if not _is_command(): return m
 
-# %% ../nbs/70_cli.ipynb #bf414820
+# %% ../nbs/70_cli.ipynb #777c294c
+def _bench(what, world, resolution, seconds, seed):
+    "One of the measurements, with its default settings"
+    if what=='metrics':
+        from semistyle.metrics.speed import bench_metrics
+        return bench_metrics(world, resolution or 32, seed)
+    from semistyle.training.speed import bench_render,bench_train
+    if what=='render': return bench_render(world, resolution or 64, 10 if seconds is None else seconds, seed=seed)
+    return bench_train(f'{world}-{resolution or 32}', world, 60 if seconds is None else seconds, seed)
+
+def _bench_lines(res, of=''):
+    "A line for each figure, those of a part behind its name"
+    for k,v in res.items():
+        if isinstance(v, dict) and k!='machine': yield from _bench_lines(v, f'{of}{k}.')
+        else: yield f'{of}{k} {v:.4g}' if isinstance(v, float) else f'{of}{k} {v}'
+
+# %% ../nbs/70_cli.ipynb #a1aebaae
 @call_parse
 def bench(
-    what:str,             # train: images a second; render: microseconds an image
-    resolution:int=None,  # Side of the images; 32 for train, 64 for render by default
+    what:str,             # train: images a second; render: microseconds an image; metrics: seconds beside the usual ways
+    resolution:int=None,  # Side of the images; 64 for render, 32 for the others by default
     world:str='robot',    # Name of a world
-    seconds:float=None,   # Measure for so long; 60 for train, 10 for render by default
+    seconds:float=None,   # Measure for so long; 60 for train, 10 for render by default; metrics run in full
     seed:int=0,           # Of the weights and the batches
     json:bool=False,      # Print JSON
     out:str='',           # JSON file to write
 ):
-    "Time the default training step in turns with the same networks in float32, contiguous and unfused; or the renderer"
+    "Time training in turns with the same networks in float32, contiguous and unfused; or the renderer; or the metrics"
     args = dict(what=what, resolution=resolution, world=world, seconds=seconds, seed=seed)
     with _command() as say:
-        if what not in ('train','render'): raise ValueError(f"what should be train or render, got {what!r}")
+        if what not in ('train','render','metrics'):
+            raise ValueError(f"what should be train, render or metrics, got {what!r}")
+        if what=='metrics' and seconds is not None:
+            raise ValueError(f"seconds should not be given for metrics, which run in full, got {seconds}: leave it out")
         _at_least(0, seconds=seconds, seed=seed)
         if out: _writable(out)
         from json import dumps
         from semistyle.core import machine_info,record_result,to_json
-        from semistyle.training.speed import bench_render,bench_train
-        if seconds is None: seconds = 60 if what=='train' else 10
-        if what=='train': res = bench_train(f'{world}-{resolution or 32}', world, seconds, seed)
-        else: res = bench_render(world, resolution or 64, seconds, seed=seed)
-        res = to_json(res | dict(machine=machine_info()))
+        res = to_json(_bench(what, world, resolution, seconds, seed) | dict(machine=machine_info()))
         if json: say(dumps(res))
-        else: say('\n'.join(f'{k} {v:.4g}' if isinstance(v, float) else f'{k} {v}' for k,v in res.items()))
+        else: say('\n'.join(_bench_lines(res)))
         if out: record_result(out, _command_line('bench', **args), seed, **{k:v for k,v in res.items() if k!='machine'})
     if not _is_command(): return res
