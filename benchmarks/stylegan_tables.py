@@ -1,0 +1,80 @@
+"""Train and measure the rows of StyleGAN's Tables 3 and 4 (Karras et al. 2019) on a rendered world.
+
+    python benchmarks/stylegan_tables.py --kimg 15 --seeds 2
+
+writes one file a row and seed into results/stylegan_tables/ and skips those that are there, so an interrupted call goes on with the next
+row. All rows have the same number of images, widths and rates; they differ in the generator, its noise, its mixing and its mapping network.
+The networks of the last row stay in models/ beside the results when --keep is given, for the pictures of the studies."""
+from pathlib import Path
+from fastcore.script import call_parse,bool_arg
+
+mixed = dict(use_noise=True, mixing=.9)
+rows = { # Table 3 from the top, then what Table 4 has beside it
+    'traditional_0': dict(kind='traditional', depth=0),
+    'style':         dict(depth=8),
+    'noise':         dict(depth=8, use_noise=True),
+    'mixing_50':     dict(depth=8, use_noise=True, mixing=.5),
+    'mixing_90':     dict(depth=8, **mixed),
+    'traditional_8': dict(kind='traditional', depth=8),
+    'depth_0':       dict(depth=0, **mixed),
+    'depth_1':       dict(depth=1, **mixed),
+    'depth_2':       dict(depth=2, **mixed),
+}
+
+def make(world, preset, seed, kind='style', depth=8, use_noise=False, mixing=0.):
+    "The Learner of a row"
+    from semistyle.core import set_seed
+    from semistyle.models.stylegan import Generator
+    from semistyle.models.variants import TraditionalGenerator
+    from semistyle.training.presets import get_preset,stylegan_learner
+    g_args = get_preset(preset)['g_args'] | dict(z_dim=64, w_dim=64, mapping_layers=depth, mapping_lr_mul=.1, use_noise=use_noise)
+    set_seed(seed)
+    return stylegan_learner(world, preset, seed, g_args=g_args, style_mixing=mixing,
+                            generator=TraditionalGenerator if kind=='traditional' else Generator)
+
+def measure(g, world, oracle, seed, n):
+    "Frechet distance, path lengths and separability in Z and W; all with the features or the attributes of the world's oracle"
+    from semistyle.models.features import OracleFeatures,PerceptualDistance,pooled
+    from semistyle.metrics.path import perceptual_path_length
+    from semistyle.metrics.quality import evaluate_quality,sampler
+    from semistyle.metrics.separability import separability,latent_sampler,oracle_attributes
+    features = OracleFeatures(oracle)
+    res = evaluate_quality(sampler(g), world, pooled(features), n=n, metrics=['fd'], seed=seed)
+    distance = PerceptualDistance(features)
+    for space in ('z','w'):
+        for sampling in ('full','end'):
+            res |= perceptual_path_length(g, distance, space, sampling, n=n, seed=seed)
+    names = world.space.names
+    return res | separability(latent_sampler(g), oracle_attributes(oracle), names, n=n, seed=seed, progress=False)
+
+def run_row(row, seed, preset, kimg, n, out, keep):
+    "Train one row with one seed, and record it"
+    import time
+    from semistyle.core import record_result
+    from semistyle.data.scenes import load_world
+    from semistyle.models.checkpoint import load_model,save_model
+    from semistyle.training.presets import get_preset
+    world = load_world('robot', get_preset(preset)['img_resolution'])
+    start,learn = time.monotonic(),make(world, preset, seed, **rows[row])
+    learn.fit_kimg(kimg)
+    seconds,g = time.monotonic()-start,learn.generator_ema.g_ema
+    if keep: save_model(out.parent/'models'/out.stem, dict(world='robot', resolution=world.resolution, kimg=kimg, seed=seed), generator=g,
+                        discriminator=learn.generator_ema.d_ema)
+    res = measure(g, world, load_model(f'robot-oracle-{world.resolution}').oracle, seed, n)
+    numbers = {k:v for k,v in res.items() if isinstance(v, float)}
+    record_result(out, command=f'python benchmarks/stylegan_tables.py --preset {preset} --kimg {kimg:g} --n {n}', seed=seed, seconds=seconds,
+                  rows=[dict(method=row, world=f'robot-{world.resolution}', seed=seed, kimg=round(learn.kimg, 3), n=n, **numbers)])
+    print(row, seed, {k:round(v, 3) for k,v in numbers.items()}, flush=True)
+
+@call_parse
+def main(preset:str='robot-32', # Settings that every row starts from
+         kimg:float=15.,        # Thousands of images for each row
+         seeds:int=2,           # Repetitions of each row
+         n:int=5000,            # Pictures, or steps of a path, that each measure is taken over
+         only:str='',           # Space-separated rows; all when empty
+         keep:bool_arg=False,   # Keep the trained networks as well
+         out:str='results/stylegan_tables'): # Folder for one JSON file a row and seed
+    for seed in range(seeds):
+        for row in only.split() or rows:
+            path = Path(out)/f'{row}-{seed}.json'
+            if not path.exists(): run_row(row, seed, preset, kimg, n, path, keep)
