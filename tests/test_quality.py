@@ -60,7 +60,7 @@ def test_inception_is_theirs_and_a_stand_in_is_named(inception_weights):
     ours,x = Inception(path),torch.randint(0, 256, (2,3,32,32)).byte()
     assert torch.equal(ours(x), net(x)[0]) and torch.equal(ours(x[:,:1]), net(x[:,:1].repeat(1,3,1,1))[0])
     assert ours.name.startswith('inception_') and not ours.training      # random weights under the published file's name
-    res = evaluate_quality(lambda n: torch.rand(n,3,32,32)*2-1, torch.rand(8,3,32,32)*2-1, ours, n=8, metrics='kd', subset_size=4,
+    res = evaluate_quality(lambda n: torch.rand(n,3,32,32)*2-1, torch.rand(4,3,32,32)*2-1, ours, n=4, metrics='kd', subset_size=2,
                            cache_dir=path.parent/'cache')
     assert {f'kd_{ours.name}',f'kd_{ours.name}_std','protocol'} == set(res)
 

@@ -36,14 +36,17 @@ def load_weights(
         raise ValueError(f"{path} should hold tensors by name, holds a {type(state).__name__}: save a state_dict")
     return state
 
-# %% ../../nbs/models/15_features.ipynb #96837041
+# %% ../../nbs/models/15_features.ipynb #c52952eb
 def find_weights(
     url:str,         # Where they are published; the name ends in `-` and the start of the file's SHA-256
     weights=None,    # Path of a local copy
     instead:str=''   # What can be done without them, for the message
 )->Path:             # The given path, or that of the copy in PyTorch's cache
     "Published weights: as given, as cached, or downloaded"
-    if weights is not None: return Path(weights)
+    if weights is not None:
+        if Path(weights).is_file(): return Path(weights)
+        raise ValueError(f"{weights} should be a file of weights, is missing: fetch {Path(url).name} from {url}"
+                         f"{instead and ', or '}{instead}")
     path = Path(torch.hub.get_dir())/'checkpoints'/Path(url).name
     if path.exists(): return path
     timeout = socket.getdefaulttimeout()
