@@ -79,15 +79,15 @@ def _factor_vae(codes, train, test, scale, n_factors, **notes):
     else: right = vote_accuracy(*[_votes(codes, *o, scale, n_factors) for o in (train,test)])
     return dict(factor_vae=right[1], factor_vae_train=right[0], pruned=np.flatnonzero(scale==0).tolist(), **notes)
 
-# %% ../../nbs/metrics/41_factors.ipynb #a78e294d
+# %% ../../nbs/metrics/41_factors.ipynb #df39c10b
 def _refuse_rare(labels, bs, part):
     "Every value must fill a batch"
     for k,col in enumerate(labels.T):
         n = np.bincount(col); n = np.where(n==0, bs, n)   # a value that occurs only in the other part is never fixed
         if n.min()<bs:
-            raise ValueError(f"each value of each factor should occur at least bs={bs} times, as a batch shares one, but "
-                             f"value {n.argmin()} of factor {k} occurs {n.min()} times among the {len(labels)} samples "
-                             f"{part}: give more samples or a smaller bs")
+            raise ValueError(f"each value of each factor should occur at least bs={bs} times, as a batch shares one, "
+                             f"but value {n.argmin()} of factor {k} occurs {n.min()} times among the {len(labels)} "
+                             f"samples {part}: give more samples or a smaller bs")
 
 def _deal(labels, n, bs, rng):
     "`n` batches of `bs` rows that share a value of a random factor: rows [n,bs], and the factor [n]"
@@ -265,7 +265,7 @@ def beta_vae_score(
     return _beta_vae(np.concatenate([x,xt]), train, (rows+len(x),fixed), seed, n=len(x), n_test=len(xt),
         protocol=f'beta-VAE score: {n_train}+{n_test} batches of {bs} pairs from given samples, logistic regression')
 
-# %% ../../nbs/metrics/41_factors.ipynb #f1ef36b7
+# %% ../../nbs/metrics/41_factors.ipynb #634954fa
 def evaluate_beta_vae(
     encode:Callable,     # Images [N,C,H,W] -> codes [N,d]
     world,               # A factor dataset: `space`, `tensor(idx)`, `len`
@@ -287,7 +287,7 @@ def evaluate_beta_vae(
     _refuse_constant(world.space.to_factors(train.ravel()), 'the beta-VAE score')
     codes,(train,test) = _read_distinct(encode, world, [train,test], read_bs, progress)
     return _beta_vae(codes, (train,fixed), (test,fixed_test), seed, n=2*bs*n_train, n_test=2*bs*n_test,
-        protocol=f'beta-VAE score of disentanglement_lib: {n_train}+{n_test} batches of {bs} pairs, logistic regression')
+        protocol=f'beta-VAE score of disentanglement_lib: {n_train}+{n_test} batches of {bs} pairs')
 
 # %% ../../nbs/metrics/41_factors.ipynb #27a228c4
 def disentanglement(
