@@ -6,8 +6,8 @@
 __all__ = ['check_name', 'check_sizes', 'Files', 'open_files', 'tar_files', 'Rows', 'npy_rows', 'unpack_once', 'npz_rows',
            'download']
 
-# %% ../../nbs/data/04_files.ipynb #f6c4623d
-import gzip,hashlib,http.client,os,re,shutil,stat,sys,tarfile,threading,uuid,zipfile,zlib
+# %% ../../nbs/data/04_files.ipynb #0c5b72f6
+import hashlib,http.client,os,re,shutil,stat,sys,tarfile,threading,uuid,zipfile,zlib
 import urllib.error,urllib.request
 from collections import Counter
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from fastcore.basics import patch
 from ..core import read_json,write_json,writing
-from .scenes import default_cache
+from .casting import default_cache
 
 # %% ../../nbs/data/04_files.ipynb #a57480d8
 def check_name(
@@ -29,7 +29,7 @@ def check_name(
         raise ValueError(f"{source} should hold names inside itself, holds {name!r}: do not use it, get the original")
     return name
 
-# %% ../../nbs/data/04_files.ipynb #7c4a72c3
+# %% ../../nbs/data/04_files.ipynb #eaac1bae
 _harmless,_most_ratio,_most_member = 2**26,100,2**32
 
 def check_sizes(
@@ -40,8 +40,10 @@ def check_sizes(
     "Refuse an archive that unpacks to far more than it should; `ValueError`"
     total,most = sum(sizes),max(sizes, default=0)
     if most>_most_member or total>max(_harmless, _most_ratio*packed):
-        raise ValueError(f"{source} should unpack to at most {_most_ratio} times its {packed:,} bytes and {_most_member:,} a "
-                         f"file, claims {total:,} ({most:,} in one file): an archive bomb? If you trust it, unpack it yourself")
+        raise ValueError(f"{source} should unpack to at most {_most_ratio} times its {packed:,} bytes and "
+                         f"{_most_member:,} a "
+                         f"file, claims {total:,} ({most:,} in one file): an archive bomb? If you trust it, unpack it "
+                         f"yourself")
 
 # %% ../../nbs/data/04_files.ipynb #26b0f905
 _litter = {'__macosx','thumbs.db','desktop.ini'}
@@ -73,8 +75,9 @@ class Files:
     def __repr__(self): return f"{self.path}: {len(self):,} files, {len(self.hidden):,} hidden"
     def __getstate__(self): return self.__dict__ | dict(_zip=None)
 
-# %% ../../nbs/data/04_files.ipynb #377e9081
-_zip_errors = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError, KeyError)
+# %% ../../nbs/data/04_files.ipynb #0b007b80
+_zip_errors = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError,
+               KeyError)
 
 @patch
 def _members(self:Files):
@@ -82,11 +85,14 @@ def _members(self:Files):
     infos = [o for o in self._open().infolist() if not o.is_dir()]
     for o in infos:
         check_name(o.filename, self.path)
-        if o.flag_bits & 1: raise ValueError(f"{self.path} should be readable, {o.filename} asks for a password: unpack it first")
-        if stat.S_ISLNK(o.external_attr>>16): raise ValueError(f"{self.path} should hold files, {o.filename} is a link: pack it anew")
+        if o.flag_bits & 1:
+            raise ValueError(f"{self.path} should be readable, {o.filename} asks for a password: unpack it first")
+        if stat.S_ISLNK(o.external_attr>>16):
+            raise ValueError(f"{self.path} should hold files, {o.filename} is a link: pack it anew")
     names,twice = [o.filename for o in infos],None
     if len(set(names))<len(names): twice = Counter(names).most_common(1)[0]
-    if twice: raise ValueError(f"{self.path} should name each file once, holds {twice[0]} {twice[1]} times: pack it anew")
+    if twice:
+        raise ValueError(f"{self.path} should name each file once, holds {twice[0]} {twice[1]} times: pack it anew")
     check_sizes([o.file_size for o in infos], self.path.stat().st_size, self.path)
     return names
 
@@ -96,7 +102,8 @@ def _open(self:Files):
     if not self._zip or self._zip[0]!=os.getpid():
         try: self._zip = os.getpid(),zipfile.ZipFile(self.path)
         except _zip_errors as e:
-            raise ValueError(f"{self.path} should be a zip, is damaged, cut short or no zip ({e}): get it again") from None
+            raise ValueError(f"{self.path} should be a zip, is damaged, cut short or no zip ({e}): "
+                             "get it again") from None
     return self._zip[1]
 
 # %% ../../nbs/data/04_files.ipynb #8b3be293
@@ -115,7 +122,7 @@ def open_files(
     "The files in a folder or a zip, checked and sorted by name"
     return Files(path)
 
-# %% ../../nbs/data/04_files.ipynb #a561f96a
+# %% ../../nbs/data/04_files.ipynb #951ef0ea
 def tar_files(
     path,             # tar, plain or compressed
     pattern:str='.*', # Regular expression that the wanted names match somewhere
@@ -130,13 +137,16 @@ def tar_files(
                 total += m.size
                 check_sizes([total-m.size, m.size], path.stat().st_size, path)
                 if not m.isfile() or _is_hidden(m.name) or not re.search(pattern, m.name): continue
-                if m.name in seen: raise ValueError(f"{path} should name each file once, holds {m.name} again: pack it anew")
+                if m.name in seen:
+                    raise ValueError(f"{path} should name each file once, holds {m.name} again: pack it anew")
                 seen.add(m.name)
                 yield m.name, t.extractfile(m).read() if read else None
+            while t.fileobj.read(1<<20): pass                          # to the end, where the checksum is
     except (tarfile.TarError, EOFError, zlib.error, OSError) as e:
-        raise ValueError(f"{path} should be a tar, is missing, damaged, cut short or no tar ({e}): get it again") from None
+        raise ValueError(f"{path} should be a tar, is missing, damaged, cut short or no tar "
+                         f"({str(e).splitlines()[0]}): get it again") from None
 
-# %% ../../nbs/data/04_files.ipynb #b79c414d
+# %% ../../nbs/data/04_files.ipynb #4a5565be
 class Rows:
     "An array in a file, of which single rows are read when asked for"
     def __init__(self,
@@ -146,16 +156,18 @@ class Rows:
         dtype='uint8', # Of an element
     ):
         self.path,self.offset,self.shape,self.dtype = Path(path),int(offset),tuple(map(int, shape)),np.dtype(dtype)
-        if not self.shape or self.dtype.hasobject: raise ValueError(f"{path} should hold rows of numbers, got {self.shape} {dtype}")
+        if not self.shape or self.dtype.hasobject:
+            raise ValueError(f"{path} should hold rows of numbers, got {self.shape} {dtype}")
         self.row_bytes,self._file,self._lock = int(np.prod(self.shape[1:], dtype=object))*self.dtype.itemsize,None,None
         want,got = self.offset+self.shape[0]*self.row_bytes,self.path.stat().st_size
-        if got<want: raise ValueError(f"{path} should have {want:,} bytes for {[*self.shape]} {self.dtype}, has {got:,}: "
-                                      "it is cut short, get it again")
+        if got<want:
+            raise ValueError(f"{path} should have {want:,} bytes for {[*self.shape]} {self.dtype}, has {got:,}: "
+                             "it is cut short, get it again")
     def __len__(self): return self.shape[0]
     def __repr__(self): return f"{self.path.name}: {[*self.shape]} {self.dtype}"
     def __getstate__(self): return self.__dict__ | dict(_file=None, _lock=None)
 
-# %% ../../nbs/data/04_files.ipynb #63c384db
+# %% ../../nbs/data/04_files.ipynb #79ec961f
 @patch
 def _read_at(self:Rows, view, at):
     "Fill `view` from position `at` of the file; how many bytes there were"
@@ -176,10 +188,11 @@ def __getitem__(self:Rows,
     res = np.empty((len(idx), *self.shape[1:]), self.dtype)
     for view,i in zip(res.reshape(len(idx), -1).view(np.uint8) if len(idx) and self.row_bytes else (), idx.tolist()):
         if self._read_at(view, self.offset+i*self.row_bytes)!=self.row_bytes:
-            raise ValueError(f"{self.path} should hold {len(self):,} rows, ends before row {i:,}: it changed, get it again")
+            raise ValueError(f"{self.path} should hold {len(self):,} rows, ends before row {i:,}: it changed, get it "
+                             f"again")
     return res
 
-# %% ../../nbs/data/04_files.ipynb #daa75677
+# %% ../../nbs/data/04_files.ipynb #d2771327
 _format_errors = (ValueError, EOFError, OSError, SyntaxError, TypeError, OverflowError)
 
 def _npy_header(f, what):
@@ -190,8 +203,10 @@ def _npy_header(f, what):
         shape,fortran,dtype = read(f)
     except (*_format_errors, KeyError, *_zip_errors) as e:
         raise ValueError(f"{what} should be a numpy array, is damaged or none ({e}): get it again") from None
-    if dtype.hasobject: raise ValueError(f"{what} should hold numbers, holds Python objects (a pickle), which are not loaded")
-    if fortran and len(shape)>1: raise ValueError(f"{what} should be in C order, is in Fortran order: save np.ascontiguousarray of it")
+    if dtype.hasobject:
+        raise ValueError(f"{what} should hold numbers, holds Python objects (a pickle), which are not loaded")
+    if fortran and len(shape)>1:
+        raise ValueError(f"{what} should be in C order, is in Fortran order: save np.ascontiguousarray of it")
     return shape,dtype,f.tell()
 
 def npy_rows(
@@ -201,7 +216,7 @@ def npy_rows(
     with open(path, 'rb') as f: shape,dtype,start = _npy_header(f, path)
     return Rows(path, start, shape, dtype)
 
-# %% ../../nbs/data/04_files.ipynb #2da572ed
+# %% ../../nbs/data/04_files.ipynb #0cd1c1cd
 def unpack_once(
     stream:Callable, # Gives an open file to read from
     nbytes:int,      # How many bytes it has
@@ -215,8 +230,9 @@ def unpack_once(
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(target.parent).free
-    if free<nbytes: raise ValueError(f"{source} should be unpacked into {target.parent}, which takes {nbytes:,} bytes, {free:,} "
-                                     "are free: free some, or set $SEMISTYLE_CACHE to another disk")
+    if free<nbytes:
+        raise ValueError(f"{source} should be unpacked into {target.parent}, which takes {nbytes:,} bytes, {free:,} "
+                         "are free: free some, or set $SEMISTYLE_CACHE to another disk")
     if nbytes>2**30: print(f"unpacking {source} once into {target} ({nbytes/2**30:.1f} GB)", file=sys.stderr)
     try:
         with stream() as f, writing(target), open(new, 'wb') as out:
@@ -224,8 +240,10 @@ def unpack_once(
                 got += len(piece)
                 if got>nbytes: break
                 out.write(piece)
-        if got!=nbytes: raise ValueError(f"{source} should unpack to {nbytes:,} bytes, gives {'more' if got>nbytes else f'{got:,}'}: "
-                                         "it is damaged, get it again")
+        if got!=nbytes:
+            raise ValueError(f"{source} should unpack to {nbytes:,} bytes, gives "
+                             f"{'more' if got>nbytes else f'{got:,}'}: "
+                             "it is damaged, get it again")
         os.replace(new, target)
     finally:
         with suppress(OSError): new.unlink()
@@ -233,9 +251,10 @@ def unpack_once(
 
 def _piece(f, source):
     try: return f.read(1<<20)
-    except _zip_errors as e: raise ValueError(f"{source} should unpack, is damaged or cut short ({e}): get it again") from None
+    except _zip_errors as e:
+        raise ValueError(f"{source} should unpack, is damaged or cut short ({e}): get it again") from None
 
-# %% ../../nbs/data/04_files.ipynb #f71c6b9a
+# %% ../../nbs/data/04_files.ipynb #9a7101d1
 def npz_rows(
     path,           # `.npz` file
     key:str,        # Name of the array in it
@@ -246,16 +265,19 @@ def npz_rows(
     try:
         with zipfile.ZipFile(path) as z:
             if f'{key}.npy' not in z.namelist():
-                raise KeyError(f"{path} should hold an array {key!r}, holds {sorted(o.removesuffix('.npy') for o in z.namelist())}")
+                raise KeyError(f"{path} should hold an array {key!r}, holds "
+                               f"{sorted(o.removesuffix('.npy') for o in z.namelist())}")
             info = z.getinfo(f'{key}.npy')
             with z.open(info) as f: shape,dtype,start = _npy_header(f, what)
     except KeyError as e: raise ValueError(e.args[0]) from None
     except ValueError: raise
     except _zip_errors as e:
-        raise ValueError(f"{path} should be an npz, is missing, damaged, cut short or none ({e}): get it again") from None
+        raise ValueError(f"{path} should be an npz, is missing, damaged, cut short or none ({e}): "
+                         "get it again") from None
     nbytes = start+int(np.prod(shape, dtype=object))*dtype.itemsize
-    if info.file_size!=nbytes: raise ValueError(f"{what} should have {nbytes:,} bytes for {[*shape]} {dtype}, has {info.file_size:,}: "
-                                                "it is damaged, get it again")
+    if info.file_size!=nbytes:
+        raise ValueError(f"{what} should have {nbytes:,} bytes for {[*shape]} {dtype}, has {info.file_size:,}: "
+                         "it is damaged, get it again")
     if info.compress_type==zipfile.ZIP_STORED: return Rows(path, _stored_at(path, info)+start, shape, dtype)
     target = Path(cache_dir or default_cache())/'unpacked'/f'{path.stem}-{key}-{info.CRC:08x}-{nbytes:x}.npy'
     unpack_once(lambda: zipfile.ZipFile(path).open(info), nbytes, target, what)
@@ -267,7 +289,7 @@ def _stored_at(path, info):
         f.seek(info.header_offset+26)
         return info.header_offset+30+sum(np.frombuffer(f.read(4), '<u2').tolist())
 
-# %% ../../nbs/data/04_files.ipynb #dfed66cb
+# %% ../../nbs/data/04_files.ipynb #a75c4cbb
 def _digest(path, kind):
     "The checksum of a file, read a piece at a time"
     h = hashlib.new(kind)
@@ -282,7 +304,8 @@ def _ask(url, part, note, timeout):
     if have and seen.get('tag'): headers |= {'Range':f'bytes={have}-', 'If-Range':seen['tag']}
     res = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout)
     start = re.match(r'bytes (\d+)-', res.headers.get('Content-Range') or '') if res.status==206 else None
-    if res.status==206 and (not start or int(start[1])!=have): raise OSError("the server sent another part than was asked for")
+    if res.status==206 and (not start or int(start[1])!=have):
+        raise OSError("the server sent another part than was asked for")
     return res,have if start else 0
 
 # %% ../../nbs/data/04_files.ipynb #a4562ad5
@@ -301,7 +324,7 @@ def _fetch(url, part, note, timeout, progress):
             if progress: progress(start, total)
         if total and start!=total: raise OSError(f"the line broke after {start:,} of {total:,} bytes")
 
-# %% ../../nbs/data/04_files.ipynb #356d542d
+# %% ../../nbs/data/04_files.ipynb #7764bca1
 def download(
     urls,               # Address, or several to be tried in turn; http or https
     path,               # File to write
@@ -311,7 +334,7 @@ def download(
     timeout:float=30.,  # Seconds without an answer
     progress=None,      # Called with the bytes so far and in all (or None)
 )->Path:                # `path`
-    "Fetch a file unless it is there, going on where an earlier call stopped; `ValueError` with the addresses when all fail"
+    "Fetch a file unless it is there, going on where a call stopped; `ValueError` with the addresses when all fail"
     urls,path,wants = [urls] if isinstance(urls, str) else list(urls),Path(path),dict(md5=md5, sha256=sha256)
     wants,said = {k:v for k,v in wants.items() if v},[]
     for u in urls:
@@ -330,7 +353,8 @@ def download(
             if e.code==416: part.unlink(missing_ok=True)               # more is here than there: begin anew
             said.append(f"{url}: {e}")
         except (OSError, http.client.HTTPException) as e: said.append(f"{url}: {getattr(e, 'reason', None) or e}")
-    raise ValueError(f"{path} could not be downloaded ({'; '.join(dict.fromkeys(said))}): where there is internet, open "
+    raise ValueError(f"{path} could not be downloaded ({'; '.join(dict.fromkeys(said))}): where there is internet, "
+                     f"open "
                      f"{' or '.join(urls)} and save the file as {path}")
 
 def _wrong(path, wants):

@@ -6,7 +6,7 @@
 __all__ = ['check_fit', 'fit_square', 'decode_image', 'FactorDataset', 'attribute_codes', 'read_csv_labels', 'read_json_labels',
            'ImageFiles']
 
-# %% ../../nbs/data/04_images.ipynb #c6238d45
+# %% ../../nbs/data/04_images.ipynb #a06894d8
 import csv,hashlib,io,json,os,re,warnings
 from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral
@@ -18,7 +18,7 @@ from fastcore.basics import patch
 from ..core import read_json
 from .factors import AttributeSpace,FactorSpace
 from .files import open_files
-from .scenes import _to_tensor
+from .casting import _to_tensor
 
 # %% ../../nbs/data/04_images.ipynb #579f84c6
 _filters = {o:getattr(Image.Resampling, o.upper()) for o in ('box','bilinear','hamming','bicubic','lanczos','nearest')}
@@ -37,7 +37,7 @@ def check_fit(
     if not (isinstance(background, Integral) and 0<=background<=255):
         raise ValueError(f"`background` should be a grey level from 0 to 255, got {background!r}")
 
-# %% ../../nbs/data/04_images.ipynb #3f4bfc36
+# %% ../../nbs/data/04_images.ipynb #18451901
 def fit_square(
     im,                  # PIL image of mode L or RGB
     resolution:int=None, # Side of the square; that of the crop or the padding when None
@@ -57,7 +57,8 @@ def fit_square(
         im = square
     if resolution in (None,side): return im
     if resolution>side and filter=='box':
-        raise ValueError(f"`resolution` should be at most {side}, the size of {name}, got {resolution}: a mean cannot enlarge, "
+        raise ValueError(f"`resolution` should be at most {side}, the size of {name}, got {resolution}: a mean cannot "
+                         f"enlarge, "
                          "choose filter='lanczos' if you want that")
     return im.resize((resolution,resolution), _filters[filter])
 
@@ -79,7 +80,7 @@ def _eight_bits(im):
     if im.mode=='F': raise ValueError("its values are floats of unknown range")
     return im
 
-# %% ../../nbs/data/04_images.ipynb #77da7edb
+# %% ../../nbs/data/04_images.ipynb #591fb167
 def _flat(im, channels, background):
     "In grey or RGB, over `background` where transparent"
     mode = 'L' if channels==1 else 'RGB'
@@ -104,12 +105,13 @@ def decode_image(
             im = _flat(_eight_bits(_upright(im)), channels, background)
     except Exception as e:                                             # decoders fail in many ways
         why = 'it is no picture, or of an unknown kind' if isinstance(e, Image.UnidentifiedImageError) else e
-        raise ValueError(f"{name} should be an image that can be read whole, is not ({why}): repair it, or leave it out with "
+        raise ValueError(f"{name} should be an image that can be read whole, is not ({why}): repair it, or leave it "
+                         f"out with "
                          "skip_broken=True") from None
     a = np.asarray(fit_square(im, resolution, fit, filter, background, name))
     return a if a.ndim==3 else a[...,None]
 
-# %% ../../nbs/data/04_images.ipynb #fc289b8a
+# %% ../../nbs/data/04_images.ipynb #0233af6b
 class FactorDataset:
     "Images read from files when asked for; a subclass has `_read(idx)`, uint8 [n,h,w,C]"
     labelled = True # Whether its codes mean anything
@@ -129,8 +131,9 @@ class FactorDataset:
         self.name,self.space,self.n,self.native,self.source = name,space,int(n),(h,w,c),source
         self.resolution = int(resolution or (min if fit=='crop' else max)(h, w))
         self.resize = dict(filter=filter, fit=fit, background=background, native=[h,w], resolution=self.resolution)
-        if type(space) is FactorSpace and len(space)!=n: raise ValueError(f"{source} should hold {len(space):,} images for {space}, "
-                                                                          f"holds {n:,}: get it again, or give its `space`")
+        if type(space) is FactorSpace and len(space)!=n:
+            raise ValueError(f"{source} should hold {len(space):,} images for {space}, "
+                             f"holds {n:,}: get it again, or give its `space`")
     @property
     def image_shape(self): return self.resolution,self.resolution,self.native[2]
     @property
@@ -142,7 +145,7 @@ class FactorDataset:
     def __len__(self): return self.n
     def __repr__(self): return f"{self.name} at {self.resolution}x{self.resolution}, {self.n:,} images, {self.space}"
 
-# %% ../../nbs/data/04_images.ipynb #0e73f55b
+# %% ../../nbs/data/04_images.ipynb #6fe0d122
 @patch
 def check_idx(self:FactorDataset,
     idx, # Indices, [n] (or one number)
@@ -161,7 +164,8 @@ def images(self:FactorDataset, idx)->np.ndarray:
     res = np.empty((len(a), *self.image_shape), np.uint8)
     for o,img in zip(res, a):
         im = Image.fromarray(img[...,0] if img.shape[-1]==1 else img)
-        o[:] = np.asarray(fit_square(im, self.resolution, *self._fit, f'the images of {self.name}')).reshape(self.image_shape)
+        o[:] = np.asarray(fit_square(im, self.resolution, *self._fit,
+                                     f'the images of {self.name}')).reshape(self.image_shape)
     return res
 
 # %% ../../nbs/data/04_images.ipynb #726d6f92
@@ -214,13 +218,14 @@ def attribute_codes(
         notes.append(dict(name=name, kind=kind, low=float(low), high=float(high), known=int((~np.isnan(v)).sum())))
     return AttributeSpace(names, sizes), codes, notes
 
-# %% ../../nbs/data/04_images.ipynb #0413566f
+# %% ../../nbs/data/04_images.ipynb #d7e003fe
 _missing = {'','na','nan','n/a','none','null','?'}
 
 def _number(text, where):
     if text is None or text.strip().lower() in _missing: return np.nan
     try: return float(text)
-    except ValueError: raise ValueError(f"{where} should be a number, or empty where it is missing, got {text!r}") from None
+    except ValueError:
+        raise ValueError(f"{where} should be a number, or empty where it is missing, got {text!r}") from None
 
 def _unique_rows(rows, source):
     "`{name: row}`, each name once"
@@ -235,7 +240,8 @@ def read_csv_labels(
 )->tuple: # Names of the columns, and `{file name: [k] values}`
     "Labels from a CSV; `ValueError` that names the line"
     try: lines = Path(path).read_text(encoding='utf-8-sig').splitlines()
-    except (OSError, UnicodeDecodeError) as e: raise ValueError(f"{path} should be a CSV in UTF-8, is not ({e}): check it") from None
+    except (OSError, UnicodeDecodeError) as e:
+        raise ValueError(f"{path} should be a CSV in UTF-8, is not ({e}): check it") from None
     if not lines: raise ValueError(f"{path} should have a header and a row for each labelled file, is empty")
     _,*names = head = next(csv.reader(lines, delimiter=(sep := max(',;\t', key=lines[0].count))))
     if not names or len(set(names))<len(names) or '' in names:
@@ -243,11 +249,12 @@ def read_csv_labels(
     rows = []
     for i,row in enumerate(csv.reader(lines, delimiter=sep), 1):
         if i==1 or not row: continue
-        if len(row)!=len(head): raise ValueError(f"{path}, line {i} should have {len(head)} cells as the header does, has {len(row)}")
+        if len(row)!=len(head):
+            raise ValueError(f"{path}, line {i} should have {len(head)} cells as the header does, has {len(row)}")
         rows.append((row[0], [_number(o, f'{path}, line {i}, {n}') for n,o in zip(names, row[1:])]))
     return names, _unique_rows(rows, path)
 
-# %% ../../nbs/data/04_images.ipynb #0cc15ea1
+# %% ../../nbs/data/04_images.ipynb #685aa8d0
 def read_json_labels(
     data,             # Content of a `dataset.json`, as text or bytes
     source='dataset.json', # For messages
@@ -255,15 +262,18 @@ def read_json_labels(
     "Labels in the layout of NVIDIA's data sets: class numbers, or vectors"
     try:
         pairs = json.loads(data)['labels']
-        rows = [(str(n), [np.nan if o is None else float(o) for o in (v if isinstance(v, list) else [v])]) for n,v in pairs or ()]
+        rows = [(str(n), [np.nan if o is None else float(o) for o in (v if isinstance(v, list) else [v])]) for n,
+                v in pairs or ()]
     except (ValueError, TypeError, KeyError, UnicodeDecodeError) as e:
-        raise ValueError(f"{source} should be JSON with `labels`, a list of [name, class or vector], is not ({e!r})") from None
+        raise ValueError(f"{source} should be JSON with `labels`, a list of [name, class or vector], "
+                         f"is not ({e!r})") from None
     if not rows: return None,{}
-    if len({len(o) for _,o in rows})>1: raise ValueError(f"{source} should have labels of one length, has {sorted({len(o) for _,o in rows})}")
+    if len({len(o) for _,o in rows})>1:
+        raise ValueError(f"{source} should have labels of one length, has {sorted({len(o) for _,o in rows})}")
     k = len(rows[0][1])
     return ['class'] if k==1 else [f'label{i}' for i in range(k)], _unique_rows(rows, source)
 
-# %% ../../nbs/data/04_images.ipynb #d19c1aca
+# %% ../../nbs/data/04_images.ipynb #fb5b4eaa
 _extensions = {'.png','.jpg','.jpeg','.webp','.bmp','.tif','.tiff','.gif','.ppm','.pgm','.jp2'}
 
 class ImageFiles(FactorDataset):
@@ -271,7 +281,7 @@ class ImageFiles(FactorDataset):
     def __init__(self,
         path,                # Folder or zip
         resolution:int=None, # Side of the images; by default that of the first
-        labels=None,         # CSV, `dataset.json`, or 'folders' for the names of their folders; a `dataset.json` inside is found
+        labels=None,         # CSV or `dataset.json` (one inside is found), or 'folders' for the names of folders
         space=None,          # Of a grid: the pictures are numbered from 0 in its order
         channels:int=3,      # 3 for RGB, 1 for grey
         fit:str='crop',      # See `fit_square`
@@ -283,17 +293,22 @@ class ImageFiles(FactorDataset):
     ):
         if channels not in (1,3): raise ValueError(f"`channels` should be 1 or 3, got {channels!r}")
         if space is not None and (labels is not None or skip_broken):
-            raise ValueError("`space` should be given alone: numbered pictures have their labels, and none may be left out")
+            raise ValueError("`space` should be given alone: numbered pictures have their labels, and none may be left "
+                             "out")
         self.files,self.attributes,self._codes = open_files(path),[],None
-        self.names = [o for o in self.files.names if os.path.splitext(o)[1].lower() in _extensions and (keep is None or keep(o))]
-        self.report = dict(hidden=self.files.hidden, other=sorted(set(self.files.names)-set(self.names)-{'dataset.json'}), broken={})
-        if not self.names: raise ValueError(f"{path} should hold images ({', '.join(sorted(_extensions))}), holds none, and "
-                                            f"{len(self.report['other']):,} other files: check the path")
+        self.names = [o for o in self.files.names if os.path.splitext(o)[1].lower() in _extensions]
+        other = sorted(set(self.files.names)-set(self.names)-{'dataset.json'})
+        if keep: self.names = [o for o in self.names if keep(o)]
+        self.report = dict(hidden=self.files.hidden, other=other, broken={})
+        if not self.names:
+            raise ValueError(f"{path} should hold images ({', '.join(sorted(_extensions))}), holds none, and "
+                             f"{len(self.report['other']):,} other files: check the path")
         self.channels = channels
         if skip_broken: self._leave_out(fit, filter, background)
         space = self._number(space) if space is not None else self._label(labels)
         native = (*self._size(self.names[0]), channels)
-        super().__init__(name or Path(path).stem, space, len(self.names), native, resolution, fit, filter, background, str(path))
+        super().__init__(name or Path(path).stem, space, len(self.names), native, resolution, fit, filter, background,
+                         str(path))
         self.report['images'] = self.n
 
     def _decode(self, name, *args):
@@ -308,7 +323,7 @@ class ImageFiles(FactorDataset):
         "The codes of images `idx` [n], float32 [n,k] in [0,1]; NaN where a label is missing"
         return super().codes(idx) if self._codes is None else self._codes[self.check_idx(idx)]
 
-# %% ../../nbs/data/04_images.ipynb #d16b618b
+# %% ../../nbs/data/04_images.ipynb #ed2b42c1
 @patch
 def _size(self:ImageFiles, name):
     "Height and width of a picture as it is seen"
@@ -333,10 +348,13 @@ def _leave_out(self:ImageFiles, fit, filter, background):
     check_fit(None, fit, filter, background)
     self.report['broken'] = broken = self.find_broken()
     self.names = [o for o in self.names if o not in broken]
-    if not self.names: raise ValueError(f"{self.files.path} should hold an image that can be read, all {len(broken):,} are broken")
-    if broken: warnings.warn(f"{self.files.path}: {len(broken):,} broken images are left out, such as {[*broken][0]}", stacklevel=4)
+    if not self.names:
+        raise ValueError(f"{self.files.path} should hold an image that can be read, all {len(broken):,} are broken")
+    if broken:
+        warnings.warn(f"{self.files.path}: {len(broken):,} broken images are left out, such as {[*broken][0]}",
+                      stacklevel=4)
 
-# %% ../../nbs/data/04_images.ipynb #9f366d67
+# %% ../../nbs/data/04_images.ipynb #4afafa76
 @patch
 def _label(self:ImageFiles, labels):
     "Read the labels, and give the space that they are in"
@@ -350,7 +368,8 @@ def _label(self:ImageFiles, labels):
     elif Path(labels).suffix=='.json': names,table = read_json_labels(_bytes(labels), labels)
     else: names,table = read_csv_labels(labels)
     if not table:
-        if labels is not None: raise ValueError(f"{what} should have a label for at least one image, has none: leave `labels` out")
+        if labels is not None:
+            raise ValueError(f"{what} should have a label for at least one image, has none: leave `labels` out")
         self.labelled = False
         return FactorSpace(['image'], [len(self.names)])
     values = np.full((len(self.names), len(names)), np.nan)
@@ -368,7 +387,7 @@ def _folder_labels(names):
     number = {o:float(i) for i,o in enumerate(sorted(set(folders)))}
     return ['folder'], {n:[number[f]] for n,f in zip(names, folders)}
 
-# %% ../../nbs/data/04_images.ipynb #a0f98742
+# %% ../../nbs/data/04_images.ipynb #c342785f
 @patch
 def _find(self:ImageFiles, table, what):
     "The number of the image that each name in `table` means"
@@ -377,15 +396,20 @@ def _find(self:ImageFiles, table, what):
     found,lost = [],[]
     for name in table:
         hits = [whole[name]] if name in whole else short.get(name, []) if '/' not in name else []
-        if len(hits)>1: raise ValueError(f"{what} should name files by their paths, {name} is in {len(hits)} folders of {self.files.path}")
+        if len(hits)>1:
+            raise ValueError(f"{what} should name files by their paths, {name} is in {len(hits)} folders of "
+                             f"{self.files.path}")
         found += hits
         if not hits and name not in self.report['broken']: lost.append(name)
-    if lost: raise ValueError(f"{what} should name files that are in {self.files.path}, {len(lost):,} are not, such as {lost[0]}: "
-                              "check the path, or remove these rows")
-    if len(set(found))<len(found): raise ValueError(f"{what} should name each file once, names some both with and without their folder")
+    if lost:
+        raise ValueError(f"{what} should name files that are in {self.files.path}, {len(lost):,} are not, such as "
+                         f"{lost[0]}: "
+                         "check the path, or remove these rows")
+    if len(set(found))<len(found):
+        raise ValueError(f"{what} should name each file once, names some both with and without their folder")
     return found
 
-# %% ../../nbs/data/04_images.ipynb #f182a510
+# %% ../../nbs/data/04_images.ipynb #cb62a6ab
 @patch
 def _number(self:ImageFiles, space):
     "Put numbered pictures in the order of a grid; every number from 0 must be there once"
@@ -394,12 +418,16 @@ def _number(self:ImageFiles, space):
     by = dict(sorted(numbered))
     if len(by)<len(numbered):
         first = next(o for i,o in numbered if by[i]!=o)
-        raise ValueError(f"{self.files.path} should hold each number once, holds {first} and {by[int(Path(first).stem)]}: remove one")
+        raise ValueError(f"{self.files.path} should hold each number once, holds {first} and "
+                         f"{by[int(Path(first).stem)]}: remove one")
     lost = np.setdiff1d(np.arange(len(space)), np.fromiter(by, np.int64, len(by)), assume_unique=True)
-    if len(lost): raise ValueError(f"{self.files.path} should hold images numbered 0 to {len(space)-1:,}, lacks {len(lost):,} of them, "
-                                   f"the first is {lost[0]:06d}: unpack or download it again")
-    if len(by)>len(space): raise ValueError(f"{self.files.path} should hold images numbered 0 to {len(space)-1:,}, holds {max(by):,}: "
-                                            "it is another data set, or `space` is wrong")
+    if len(lost):
+        raise ValueError(f"{self.files.path} should hold images numbered 0 to {len(space)-1:,}, lacks {len(lost):,} of "
+                         f"them, "
+                         f"the first is {lost[0]:06d}: unpack or download it again")
+    if len(by)>len(space):
+        raise ValueError(f"{self.files.path} should hold images numbered 0 to {len(space)-1:,}, holds {max(by):,}: "
+                         "it is another data set, or `space` is wrong")
     self.names = list(by.values())
     return space
 

@@ -8,28 +8,29 @@ __all__ = ['dsprites_space', 'shapes3d_space', 'cars3d_space', 'falcor3d_space',
            'matrix_rows', 'SmallNORB', 'open_smallnorb', 'Cars3D', 'open_cars3d', 'open_numbered', 'open_celeba',
            'published_sets', 'default_root', 'register_format', 'load_dataset', 'download_dataset']
 
-# %% ../../nbs/data/04_published.ipynb #d86a454d
-import functools,importlib,inspect,os,re,struct,tarfile,threading,zlib
+# %% ../../nbs/data/04_published.ipynb #96ef7a83
+import functools,gzip,importlib,inspect,io,os,re,struct,zipfile,zlib
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
-import io, numpy as np
+import numpy as np
 from PIL import Image
-from fastcore.basics import patch
 from ..core import write_atomic,writing
+from .casting import _worlds,default_cache
 from .factors import FactorSpace
-from .files import Files,Rows,_piece,check_sizes,download,npz_rows,tar_files,unpack_once
+from .files import Files,Rows,check_sizes,download,npz_rows,tar_files,unpack_once
 from .images import FactorDataset,ImageFiles,decode_image
-from .scenes import _worlds,default_cache,load_world
+from .scenes import load_world
 
-# %% ../../nbs/data/04_published.ipynb #ab1e2614
+# %% ../../nbs/data/04_published.ipynb #7807d826
 class ArrayDataset(FactorDataset):
     "Images in the rows of one array, [n,h,w] or [n,h,w,C], in the order of a grid or of `order`"
     order = None # Row of each image; the same number when None
     def __init__(self, name, space, rows, source, **kw):
         shape = rows.shape if len(rows.shape)==4 else (*rows.shape, 1)
         if len(shape)!=4 or shape[3] not in (1,3) or min(shape[1:3])<1 or rows.dtype!=np.uint8:
-            raise ValueError(f"{source} should hold images [n,h,w] or [n,h,w,3] of uint8, holds {[*rows.shape]} of {rows.dtype}: "
+            raise ValueError(f"{source} should hold images [n,h,w] or [n,h,w,3] of uint8, holds {[*rows.shape]} of "
+                             f"{rows.dtype}: "
                              "it is another file")
         self.rows,self.stored = rows,shape[1:]
         super().__init__(name, space, len(rows), shape[1:], source=str(source), **kw)
@@ -39,9 +40,10 @@ class ArrayDataset(FactorDataset):
 def need(package, what):
     "Import an optional package, or say which extra has it"
     try: return importlib.import_module(package)
-    except ImportError as e: raise ImportError(f"{what} needs {package.split('.')[0]}: pip install 'semistyle[data]'") from e
+    except ImportError as e:
+        raise ImportError(f"{what} needs {package.split('.')[0]}: pip install 'semistyle[data]'") from e
 
-# %% ../../nbs/data/04_published.ipynb #a4f23a39
+# %% ../../nbs/data/04_published.ipynb #6c9a565e
 class H5Rows:
     "An array in an HDF5 file, of which single rows are read when asked for; each process opens it anew"
     def __init__(self,
@@ -49,13 +51,21 @@ class H5Rows:
         key:str, # Name of the array in it
     ):
         self.path,self.key,self._open = Path(path),key,None
-        if key not in (f := self._file()): raise ValueError(f"{path} should hold an array {key!r}, holds {sorted(f)}: it is another file")
-        self.shape,self.dtype = f[key].shape,f[key].dtype
+        held,array = sorted(f := self._file()),f.get(key)
+        self.shape,self.dtype = getattr(array, 'shape', ()),getattr(array, 'dtype', None)
+        self.close()
+        if not self.shape: raise ValueError(f"{path} should hold an array {key!r}, holds {held}: it is another file")
     def _file(self):
         if not self._open or self._open[0]!=os.getpid():
             try: self._open = os.getpid(),need('h5py', str(self.path)).File(self.path, 'r')
-            except OSError as e: raise ValueError(f"{self.path} should be HDF5, is missing, damaged, cut short or none ({e}): get it again") from None
+            except OSError as e:
+                raise ValueError(f"{self.path} should be HDF5, is missing, damaged, cut short or none ({e}): get it "
+                                 f"again") from None
         return self._open[1]
+    def close(self):
+        "Give the file back; the next read opens it anew"
+        if self._open and self._open[0]==os.getpid(): self._open[1].close()
+        self._open = None
     def __len__(self): return self.shape[0]
     def __getstate__(self): return self.__dict__ | dict(_open=None)
     def __getitem__(self, idx):
@@ -63,9 +73,11 @@ class H5Rows:
         if not len(idx): return np.empty((0, *self.shape[1:]), self.dtype)
         once,back = np.unique(idx, return_inverse=True)
         try: return self._file()[self.key][once][back]
-        except OSError as e: raise ValueError(f"{self.path} should hold rows {once[0]:,} to {once[-1]:,}, they cannot be read ({e}): get it again") from None
+        except OSError as e:
+            raise ValueError(f"{self.path} should hold rows {once[0]:,} to {once[-1]:,}, they cannot be read ({e}): "
+                             f"get it again") from None
 
-# %% ../../nbs/data/04_published.ipynb #d5bccb32
+# %% ../../nbs/data/04_published.ipynb #ed5cc3bd
 def check_order(
     labels,            # [n,k] values of the factors, image by image, as the file has them
     space:FactorSpace, # The order we take it to have
@@ -74,15 +86,17 @@ def check_order(
     "Refuse labels that do not count like the factors of `space`; `ValueError` that names the factor"
     labels = np.asarray(labels)
     want = (len(space), space.n_factors)
-    if labels.shape!=want: raise ValueError(f"{source} should have labels [{want[0]},{want[1]}] for {space}, has {[*labels.shape]}")
+    if labels.shape!=want:
+        raise ValueError(f"{source} should have labels [{want[0]},{want[1]}] for {space}, has {[*labels.shape]}")
     factors = space.to_factors(np.arange(len(space)))
     for k,name in enumerate(space.names):
         values,ranks = np.unique(labels[:,k], return_inverse=True)
         if len(values)!=space.sizes[k] or (ranks!=factors[:,k]).any():
-            raise ValueError(f"{source} should be in the order of {space}, its labels of {name!r} are not: its pictures would get "
+            raise ValueError(f"{source} should be in the order of {space}, its labels of {name!r} are not: its "
+                             f"pictures would get "
                              "the labels of others")
 
-# %% ../../nbs/data/04_published.ipynb #53626a8c
+# %% ../../nbs/data/04_published.ipynb #a263181e
 dsprites_space = FactorSpace(['shape','scale','orientation','x','y'], [3,6,40,32,32])
 
 class DSprites(ArrayDataset):
@@ -90,7 +104,8 @@ class DSprites(ArrayDataset):
     look = None
     def _sprites(self, idx):
         a = super()._read(idx)
-        if a.size and a.max()>1: raise ValueError(f"{self.source} should hold pixels 0 and 1, holds {a.max()}: it is another file")
+        if a.size and a.max()>1:
+            raise ValueError(f"{self.source} should hold pixels 0 and 1, holds {a.max()}: it is another file")
         return a*np.uint8(255)
     def _read(self, idx):
         sprites = self._sprites(idx)
@@ -107,15 +122,16 @@ class DSprites(ArrayDataset):
         ground = (self.painting[y:y+h,x:x+w].astype(np.uint16)+rng.integers(0, 256, 3, np.uint16))//2
         return np.where(a>0, 255-ground, ground).astype(np.uint8)
 
-# %% ../../nbs/data/04_published.ipynb #0b63a249
+# %% ../../nbs/data/04_published.ipynb #56d5a604
 def _painting(path, size):
     "A picture as large as fits in 350x274, at least `size` on each side"
     with writing(path): data = Path(path).read_bytes()
     decode_image(data, name=path)                                      # says what is wrong with it
     im = Image.open(io.BytesIO(data)).convert('RGB')
     im.thumbnail((350,274))
-    if min(im.size)<size: raise ValueError(f"`background` should be a picture of at least {size} pixels a side once it fits in "
-                                           f"350x274, {path} is {im.size[0]}x{im.size[1]}")
+    if min(im.size)<size:
+        raise ValueError(f"`background` should be a picture of at least {size} pixels a side once it fits in "
+                         f"350x274, {path} is {im.size[0]}x{im.size[1]}")
     return np.asarray(im)
 
 def open_dsprites(
@@ -131,20 +147,23 @@ def open_dsprites(
     "dSprites (Matthey et al. 2017) and its variants (Locatello et al. 2019)"
     h5 = Path(path).suffix in ('.hdf5','.h5')
     space,rows = space or dsprites_space,H5Rows(path, 'imgs') if h5 else npz_rows(path, 'imgs', cache_dir)
-    ds = DSprites(f"dsprites{'-'*bool(look)}{look or ''}", space, rows, path, resolution=resolution, fit=fit, filter=filter)
-    if not h5 and 'latents_classes' in _keys(path): check_order(np.load(path, allow_pickle=False)['latents_classes'][:,-space.n_factors:], space, path)
+    ds = DSprites(f"dsprites{'-'*bool(look)}{look or ''}", space, rows, path, resolution=resolution, fit=fit,
+                  filter=filter)
+    if not h5 and 'latents_classes' in _keys(path):
+        check_order(np.load(path, allow_pickle=False)['latents_classes'][:,-space.n_factors:], space, path)
     ds.look,ds.seed = look,seed
     if look: ds.native = (*ds.native[:2], 3)
     if look=='scream':
         picture = picture or Path(path).with_name('scream.jpg')
-        if not Path(picture).exists(): raise ValueError(f"dsprites-scream needs a painting: put one at {picture}, or give picture=<file>")
+        if not Path(picture).exists():
+            raise ValueError(f"dsprites-scream needs a painting: put one at {picture}, or give picture=<file>")
         ds.painting = _painting(picture, ds.native[0])
     return ds
 
 def _keys(path):
     with zipfile.ZipFile(path) as z: return {o.removesuffix('.npy') for o in z.namelist()}
 
-# %% ../../nbs/data/04_published.ipynb #4db63b1d
+# %% ../../nbs/data/04_published.ipynb #cbaf7c5c
 shapes3d_space = FactorSpace(['floor_hue','wall_hue','object_hue','scale','shape','orientation'], [10,10,10,8,4,15])
 
 def open_3dshapes(
@@ -156,11 +175,14 @@ def open_3dshapes(
     "3DShapes (Burgess & Kim 2018)"
     rows,space = H5Rows(path, 'images'),space or shapes3d_space
     ds = ArrayDataset('3dshapes', space, rows, path, resolution=resolution, fit=fit, filter=filter)
-    if 'labels' in rows._file(): check_order(rows._file()['labels'][:], space, path)
+    labels = rows._file()['labels'][:] if 'labels' in rows._file() else None
+    rows.close()
+    if labels is not None: check_order(labels, space, path)
     return ds
 
-# %% ../../nbs/data/04_published.ipynb #61d7a288
-_mpi3d_names = ['object_color','object_shape','object_size','camera_height','background_color','horizontal_axis','vertical_axis']
+# %% ../../nbs/data/04_published.ipynb #e3899e20
+_mpi3d_names = ['object_color','object_shape','object_size','camera_height','background_color','horizontal_axis',
+                'vertical_axis']
 
 def mpi3d_space(
     n:int, # Images in the file
@@ -170,7 +192,8 @@ def mpi3d_space(
     for m in (6,4):
         space = FactorSpace(_mpi3d_names, [m,m,2,3,3,40,40])
         if len(space)==n: return space
-    raise ValueError(f"{source} should hold 1,036,800 images (6 colours, 6 shapes) or 460,800 (4 and 4), holds {n:,}: get it "
+    raise ValueError(f"{source} should hold 1,036,800 images (6 colours, 6 shapes) or 460,800 (4 and 4), holds {n:,}: "
+                     f"get it "
                      "again, or give its `space`")
 
 def open_mpi3d(
@@ -184,9 +207,10 @@ def open_mpi3d(
     "MPI3D (Gondal et al. 2019)"
     rows = npz_rows(path, 'images', cache_dir)
     name = name or Path(path).stem.replace('_', '-')
-    return ArrayDataset(name, space or mpi3d_space(len(rows), path), rows, path, resolution=resolution, fit=fit, filter=filter)
+    return ArrayDataset(name, space or mpi3d_space(len(rows), path), rows, path, resolution=resolution, fit=fit,
+                        filter=filter)
 
-# %% ../../nbs/data/04_published.ipynb #9b60a426
+# %% ../../nbs/data/04_published.ipynb #4f29d4b5
 _matrix_types = {0x1E3D4C51:'<f4', 0x1E3D4C53:'<f8', 0x1E3D4C54:'<i4', 0x1E3D4C55:'|u1', 0x1E3D4C56:'<i2'}
 
 def matrix_rows(
@@ -201,14 +225,18 @@ def matrix_rows(
             crc,size = struct.unpack('<II', f.read(8).rjust(8, b'\0'))
         check_sizes([size], path.stat().st_size, path)
         target = Path(cache_dir or default_cache())/'unpacked'/f'{path.stem}-{crc:08x}-{size:x}.mat'
-        return matrix_rows(unpack_once(lambda: gzip.open(path), size, target, path))
+        return _matrix(unpack_once(lambda: gzip.open(path), size, target, path), path)
+    return _matrix(path, path)
+
+def _matrix(path, source):
+    "The matrix in `path`, which came from `source`"
     with writing(path), open(path, 'rb') as f: head = f.read(8+4*8)
     magic,ndim = struct.unpack('<II', head[:8].ljust(8, b'\0'))
     if magic not in _matrix_types or not 1<=ndim<=8 or len(head)<8+4*max(3, ndim):
-        raise ValueError(f"{path} should be a binary matrix of SmallNORB, does not begin like one: get it again")
+        raise ValueError(f"{source} should be a binary matrix of SmallNORB, does not begin like one: get it again")
     return Rows(path, 8+4*max(3, ndim), struct.unpack(f'<{ndim}I', head[8:8+4*ndim]), _matrix_types[magic])
 
-# %% ../../nbs/data/04_published.ipynb #b692e17e
+# %% ../../nbs/data/04_published.ipynb #10eb3fed
 _norb_parts = dict(train='5x46789x9x18x6x2x96x96-training', test='5x01235x9x18x6x2x96x96-testing')
 
 class SmallNORB(FactorDataset):
@@ -218,9 +246,12 @@ class SmallNORB(FactorDataset):
         factors = np.concatenate([f for _,f in parts])
         ranks = np.stack([np.unique(o, return_inverse=True)[1] for o in factors.T], 1)
         sizes = tuple((ranks.max(0)+1).tolist())
-        if sizes!=space.sizes: raise ValueError(f"{source} should hold {space}, its labels have {sizes} values: get it again, or give its `space`")
+        if sizes!=space.sizes:
+            raise ValueError(f"{source} should hold {space}, its labels have {sizes} values: get it again, or give its "
+                             f"`space`")
         index = space.to_index(ranks)
-        if len(np.unique(index))!=len(index): raise ValueError(f"{source} should hold each combination once, some come twice: get it again")
+        if len(np.unique(index))!=len(index):
+            raise ValueError(f"{source} should hold each combination once, some come twice: get it again")
         self.order,self.starts = np.argsort(index),starts
         super().__init__('smallnorb', space, len(index), (*self.parts[0].shape[2:], 1), source=str(source), **kw)
 
@@ -230,7 +261,7 @@ class SmallNORB(FactorDataset):
         for i in np.unique(part): res[part==i,...,0] = self.parts[i][row[part==i]-self.starts[i]][:,0]
         return res
 
-# %% ../../nbs/data/04_published.ipynb #44cc9101
+# %% ../../nbs/data/04_published.ipynb #8a38838a
 def _norb_part(folder, part, cache_dir):
     "Images and factors of one split"
     def rows(kind):
@@ -241,7 +272,8 @@ def _norb_part(folder, part, cache_dir):
     dat,cat,info = map(rows, ('dat','cat','info'))
     n = len(dat)
     if len(dat.shape)!=4 or dat.shape[1]!=2 or dat.dtype!=np.uint8 or cat.shape[:1]!=(n,) or info.shape!=(n,4):
-        raise ValueError(f"{dat.path} should hold [n,2,h,w] of uint8, beside n categories and [n,4] of info, has {[*dat.shape]}, {[*cat.shape]}, {[*info.shape]}")
+        raise ValueError(f"{dat.path} should hold [n,2,h,w] of uint8, beside n categories and [n,4] of info, has "
+                         f"{[*dat.shape]}, {[*cat.shape]}, {[*info.shape]}")
     return dat, np.column_stack([cat[np.arange(n)].reshape(n, -1)[:,0], info[np.arange(n)]])
 
 def open_smallnorb(
@@ -253,22 +285,26 @@ def open_smallnorb(
     cache_dir=None,      # Where `.gz` files are unpacked, 1 GB, once
 )->SmallNORB:
     "SmallNORB (LeCun et al. 2004)"
-    if partition not in (None,*_norb_parts): raise ValueError(f"`partition` should be one of {[*_norb_parts]} or None, got {partition!r}")
+    if partition not in (None,*_norb_parts):
+        raise ValueError(f"`partition` should be one of {[*_norb_parts]} or None, got {partition!r}")
     parts = [_norb_part(path, o, cache_dir) for o in ([partition] if partition else _norb_parts)]
     space = space or FactorSpace(['category','instance','elevation','azimuth','lighting'], [5,5*len(parts),9,18,6])
     return SmallNORB(parts, space, path, resolution=resolution, fit=fit, filter=filter)
 
-# %% ../../nbs/data/04_published.ipynb #b573274e
+# %% ../../nbs/data/04_published.ipynb #cae649f1
 cars3d_space = FactorSpace(['elevation','azimuth','object_type'], [4,24,183])
 
 def _car(data, space, source):
     "The pictures of one car, [elevation,azimuth,h,w,3]"
     try: im = need('scipy.io', 'Cars3D').loadmat(io.BytesIO(data), variable_names=['im'])['im']
     except ImportError: raise
-    except Exception as e:                                             # scipy fails in many ways on what is no MATLAB file
-        raise ValueError(f"{source} should be a MATLAB file with `im`, is damaged or none ({e!r}): get it again") from None
+    # scipy fails in many ways on what is no MATLAB file
+    except Exception as e:
+        raise ValueError(f"{source} should be a MATLAB file with `im`, is damaged or none ({e!r}): "
+                         "get it again") from None
     if im.dtype!=np.uint8 or im.ndim!=5 or im.shape[2:]!=(3, *space.sizes[1::-1]):
-        raise ValueError(f"{source} should hold `im` [h,w,3,{space.sizes[1]},{space.sizes[0]}] of uint8, holds {[*im.shape]} of {im.dtype}")
+        raise ValueError(f"{source} should hold `im` [h,w,3,{space.sizes[1]},{space.sizes[0]}] of uint8, holds "
+                         f"{[*im.shape]} of {im.dtype}")
     return np.ascontiguousarray(im.transpose(4,3,0,1,2))
 
 def _car_files(path):
@@ -280,7 +316,7 @@ def _car_files(path):
         return names, lambda: ((o, files.read(o)) for o in names)
     return [o for o,_ in tar_files(path, pattern, read=False)], lambda: tar_files(path, pattern)
 
-# %% ../../nbs/data/04_published.ipynb #4301acd4
+# %% ../../nbs/data/04_published.ipynb #d95662eb
 def _unpack_cars(path, space, target):
     "Write all pictures into one file, [object,elevation,azimuth,h,w,3]; its shape"
     names,files = _car_files(path)
@@ -289,7 +325,8 @@ def _unpack_cars(path, space, target):
     listed = next((d for n,d in files() if n.endswith('list.txt')), None) if len(cars)<len(names) else None
     order = [o.strip() for o in listed.decode('utf-8', 'replace').split()] if listed else sorted(stems)
     if len(stems)<len(cars) or sorted(order)!=sorted(stems) or len(order)!=space.sizes[2]:
-        raise ValueError(f"{path} should hold {space.sizes[2]} cars as list.txt names them, holds {len(cars)} (car_..._mesh.mat) and names "
+        raise ValueError(f"{path} should hold {space.sizes[2]} cars as list.txt names them, holds {len(cars)} "
+                         f"(car_..._mesh.mat) and names "
                          f"{len(order)}: get it again, or give its `space`")
     def pieces():
         for name,data in files():
@@ -299,14 +336,15 @@ def _unpack_cars(path, space, target):
     try:
         with writing(target), open(new, 'wb') as f:
             for i,a in pieces():
-                if shape not in (None,a.shape): raise ValueError(f"{path} should hold cars of one size, holds {a.shape} and {shape}")
+                if shape not in (None,a.shape):
+                    raise ValueError(f"{path} should hold cars of one size, holds {a.shape} and {shape}")
                 shape = a.shape
                 f.seek(i*a.nbytes); f.write(a.tobytes())
         os.replace(new, target)
     finally: new.unlink(missing_ok=True)
     write_atomic(target.with_suffix('.shape'), ' '.join(map(str, shape)))
 
-# %% ../../nbs/data/04_published.ipynb #1f85ca8e
+# %% ../../nbs/data/04_published.ipynb #bbd4423a
 class Cars3D(ArrayDataset):
     "Cars3D, stored car by car"
     def _read(self, idx):
@@ -322,16 +360,19 @@ def open_cars3d(
 )->Cars3D:
     "Cars3D (Reed et al. 2015)"
     space,path = space or cars3d_space,Path(path)
-    if not path.exists(): raise ValueError(f"{path} is missing: check the path")
-    inside = sorted((o.name, o.stat().st_size, o.stat().st_mtime_ns) for o in ([path] if path.is_file() else path.rglob('*')))
-    target = Path(cache_dir or default_cache())/'unpacked'/f'cars3d-{zlib.crc32(repr((inside, space.sizes)).encode()):08x}.raw'
+    if not path.exists():
+        raise ValueError(f"{path} is missing: check the path")
+    files = [path] if path.is_file() else path.rglob('*')
+    inside = sorted((o.name, o.stat().st_size, o.stat().st_mtime_ns) for o in files), space.sizes
+    target = Path(cache_dir or default_cache())/'unpacked'/f'cars3d-{zlib.crc32(repr(inside).encode()):08x}.raw'
     if not target.with_suffix('.shape').exists() or not target.exists(): _unpack_cars(path, space, target)
     e,a,h,w,c = map(int, target.with_suffix('.shape').read_text().split())
     rows = Rows(target, 0, (e*a*space.sizes[2], h, w, c))
     return Cars3D('cars3d', space, rows, path, resolution=resolution, fit=fit, filter=filter)
 
-# %% ../../nbs/data/04_published.ipynb #58bfb081
-falcor3d_space = FactorSpace(['lighting_intensity','lighting_x','lighting_y','lighting_z','camera_x','camera_y','camera_z'], [5]+[6]*6)
+# %% ../../nbs/data/04_published.ipynb #9bf862ee
+falcor3d_space = FactorSpace(['lighting_intensity','lighting_x','lighting_y','lighting_z','camera_x','camera_y',
+                              'camera_z'], [5]+[6]*6)
 isaac3d_space = FactorSpace(['object_shape','robot_x','robot_y','camera_height','object_scale',
                              'lighting_intensity','lighting_y_dir','object_color','wall_color'], [3,8,5,4,4,4,6,4,4])
 
@@ -346,23 +387,26 @@ def open_numbered(
     "Numbered pictures of a grid, such as Falcor3D and Isaac3D (Nie et al. 2020)"
     return ImageFiles(path, resolution, space=space, channels=channels, fit=fit, filter=filter, name=name)
 
-# %% ../../nbs/data/04_published.ipynb #6c7a11de
+# %% ../../nbs/data/04_published.ipynb #0844992b
 _celeba_parts = dict(train=0, valid=1, test=2)
 
 def _celeba_list(path):
     "Names of the columns and `{file: numbers}` of a list, with or without a header, as text or CSV"
     try: lines = [o.replace(',', ' ').split() for o in Path(path).read_text().splitlines()]
-    except (OSError, UnicodeDecodeError) as e: raise ValueError(f"{path} should be a list of CelebA, is not ({e}): get it again") from None
+    except (OSError, UnicodeDecodeError) as e:
+        raise ValueError(f"{path} should be a list of CelebA, is not ({e}): get it again") from None
     n = int(lines.pop(0)[0]) if lines and len(lines[0])==1 and lines[0][0].isdigit() else None
     names = lines.pop(0) if lines and not lines[0][-1].lstrip('-').isdigit() else ['partition']
     if names[:1]==['image_id']: names = names[1:]
     table = {}
     for i,row in enumerate((o for o in lines if o), 1):
         if len(row)!=len(names)+1 or not all(o in ('-1','0','1','2') for o in row[1:]):
-            raise ValueError(f"{path}, row {i} should be a file and {len(names)} numbers, is {' '.join(row)[:60]!r}: it is damaged or cut short")
+            raise ValueError(f"{path}, row {i} should be a file and {len(names)} numbers, is {' '.join(row)[:60]!r}: "
+                             f"it is damaged or cut short")
         if row[0] in table: raise ValueError(f"{path} should name each file once, names {row[0]} again: get it again")
         table[row[0]] = [float(o) for o in row[1:]]
-    if not table or n not in (None,len(table)): raise ValueError(f"{path} should have {n or 'some'} rows, has {len(table):,}: it is cut short, get it again")
+    if not table or n not in (None,len(table)):
+        raise ValueError(f"{path} should have {n or 'some'} rows, has {len(table):,}: it is cut short, get it again")
     return names, table
 
 def _find_one(folder, *names):
@@ -371,7 +415,7 @@ def _find_one(folder, *names):
         for o in names:
             if found := sorted(Path(folder).glob(pattern+o)): return found[0]
 
-# %% ../../nbs/data/04_published.ipynb #5eaf401b
+# %% ../../nbs/data/04_published.ipynb #7d3ef88b
 def open_celeba(
     path,                # Folder with `img_align_celeba` (or its zip) and `list_attr_celeba.txt`
     resolution:int=None, # Side of the images; 178 when None
@@ -381,14 +425,17 @@ def open_celeba(
     skip_broken:bool=False, # Decode everything now, and leave out what cannot be read
 )->ImageFiles:
     "CelebA with its attributes (Liu et al. 2015)"
-    if partition not in (None,*_celeba_parts): raise ValueError(f"`partition` should be one of {[*_celeba_parts]} or None, got {partition!r}")
+    if partition not in (None,*_celeba_parts):
+        raise ValueError(f"`partition` should be one of {[*_celeba_parts]} or None, got {partition!r}")
     images = _find_one(path, 'img_align_celeba', 'img_align_celeba.zip')
     lists = {o:_find_one(path, f'{o}.txt', f'{o}.csv') for o in ('list_attr_celeba','list_eval_partition')}
-    lacks = ['img_align_celeba or its zip']*(images is None)+['list_attr_celeba.txt']*(lists['list_attr_celeba'] is None)
+    lacks = ['img_align_celeba or its zip']*(images is None)
+    lacks += ['list_attr_celeba.txt']*(lists['list_attr_celeba'] is None)
     lacks += ['list_eval_partition.txt']*bool(partition and not lists['list_eval_partition'])
     if lacks: raise ValueError(f"{path} should hold {' and '.join(lacks)}, does not: download it")
     names,table = _celeba_list(lists['list_attr_celeba'])
-    if bad := next((k for k,v in table.items() if set(v)-{-1.,1.}), None): raise ValueError(f"{lists['list_attr_celeba']} should hold -1 and 1, holds others for {bad}")
+    if bad := next((k for k,v in table.items() if set(v)-{-1.,1.}), None):
+        raise ValueError(f"{lists['list_attr_celeba']} should hold -1 and 1, holds others for {bad}")
     unknown = set(attributes or ())-set(names)
     if unknown: raise ValueError(f"`attributes` should be among {names}, got {sorted(unknown)}")
     use = [names.index(o) for o in attributes or names]
@@ -396,33 +443,43 @@ def open_celeba(
     table = {k:[v[i] for i in use] for k,v in table.items() if not partition or part.get(k)==[_celeba_parts[partition]]}
     keep = (lambda o: o.rpartition('/')[2] in table) if partition else None
     labels = [names[i] for i in use],table,(-1.,1.),lists['list_attr_celeba']
-    return ImageFiles(images, resolution, labels, fit=fit, filter=filter, keep=keep, skip_broken=skip_broken, name='celeba')
+    return ImageFiles(images, resolution, labels, fit=fit, filter=filter, keep=keep, skip_broken=skip_broken,
+                      name='celeba')
 
-# %% ../../nbs/data/04_published.ipynb #f4e7baf0
+# %% ../../nbs/data/04_published.ipynb #eb8ada63
 Published = namedtuple('Published', 'files opens page manual', defaults=(False,))
-_norb_url,_mpi_url = 'https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/','https://storage.googleapis.com/disentanglement_dataset/Final_Dataset/'
+_norb_url = 'https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/'
+_mpi_url = 'https://storage.googleapis.com/disentanglement_dataset/Final_Dataset/'
 _dsprites_file = 'dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz'
 _dsprites_files = [(_dsprites_file, [f'https://github.com/google-deepmind/dsprites-dataset/raw/master/{_dsprites_file}',
-    f'https://raw.githubusercontent.com/google-deepmind/dsprites-dataset/master/{_dsprites_file}'], '7da33b31b13a06f4b04a70402ce90c2e')]
+    f'https://raw.githubusercontent.com/google-deepmind/dsprites-dataset/master/{_dsprites_file}'],
+    '7da33b31b13a06f4b04a70402ce90c2e')]
 _norb_md5 = dict(zip([(p,k) for p in ('train','test') for k in ('dat','cat','info')],
     ['66054832f9accfe74a0f4c36a75bc0a2','23c8b86101fbf0904a000b43d3ed2fd9','51dee1210a742582ff607dfd94e332e3',
      'e4ad715691ed5a3a5f138751a4ceb071','5aa791cd7e6016cf957ce9bdb93b8603','a9454f3864d7fd4bb3ea7fc3eb84924e']))
 _norb_files = [(n := f'smallnorb-{_norb_parts[p]}-{k}.mat.gz', [_norb_url+n], md5) for (p,k),md5 in _norb_md5.items()]
-_mpi_md5 = dict(toy='55889cb7c7dfc655d6e0277beee88868', realistic='59a6225b88b635365f70c91b3e52f70f', real='0f33f609918fb5c97996692f91129802')
-_nvidia,_dsprites_page = 'https://github.com/NVlabs/High-res-disentanglement-datasets','https://github.com/google-deepmind/dsprites-dataset'
-_celeba_files = [('img_align_celeba.zip', [], '00d2c5bc6d35e252742224ab0c1e8fcb'), ('list_attr_celeba.txt', [], '75e246fa4810816ffd6ee81facbd244c'),
+_mpi_md5 = dict(toy='55889cb7c7dfc655d6e0277beee88868', realistic='59a6225b88b635365f70c91b3e52f70f',
+                real='0f33f609918fb5c97996692f91129802')
+_nvidia = 'https://github.com/NVlabs/High-res-disentanglement-datasets'
+_dsprites_page = 'https://github.com/google-deepmind/dsprites-dataset'
+_celeba_files = [('img_align_celeba.zip', [], '00d2c5bc6d35e252742224ab0c1e8fcb'),
+                 ('list_attr_celeba.txt', [], '75e246fa4810816ffd6ee81facbd244c'),
                  ('list_eval_partition.txt', [], 'd32c9cbf5e040fd4025c592c306e6668')]
 
-# %% ../../nbs/data/04_published.ipynb #0d157020
+# %% ../../nbs/data/04_published.ipynb #bae33c6c
 _sets = {
     'dsprites':  Published(_dsprites_files, open_dsprites, _dsprites_page),
-    **{f'dsprites-{o}': Published(_dsprites_files, functools.partial(open_dsprites, look=o), _dsprites_page) for o in ('color','noisy','scream')},
+    **{f'dsprites-{o}': Published(_dsprites_files, functools.partial(open_dsprites, look=o),
+                                  _dsprites_page) for o in ('color','noisy','scream')},
     'smallnorb': Published(_norb_files, open_smallnorb, _norb_url),
-    'cars3d':    Published([('nips2015-analogy-data.tar.gz', ['http://www.scottreed.info/files/nips2015-analogy-data.tar.gz'],
+    'cars3d':    Published([('nips2015-analogy-data.tar.gz',
+                             ['http://www.scottreed.info/files/nips2015-analogy-data.tar.gz'],
                              '4e866a7919c1beedf53964e6f7a23686')], open_cars3d, 'http://www.scottreed.info'),
-    '3dshapes':  Published([('3dshapes.h5', ['https://storage.googleapis.com/3d-shapes/3dshapes.h5'], '099a2078d58cec4daad0702c55d06868')],
+    '3dshapes':  Published([('3dshapes.h5', ['https://storage.googleapis.com/3d-shapes/3dshapes.h5'],
+                             '099a2078d58cec4daad0702c55d06868')],
                            open_3dshapes, 'https://github.com/google-deepmind/3d-shapes'),
-    **{f'mpi3d-{o}': Published([(f'mpi3d_{o}.npz', [f'{_mpi_url}mpi3d_{o}.npz'], md5)], functools.partial(open_mpi3d, name=f'mpi3d-{o}'),
+    **{f'mpi3d-{o}': Published([(f'mpi3d_{o}.npz', [f'{_mpi_url}mpi3d_{o}.npz'], md5)],
+                               functools.partial(open_mpi3d, name=f'mpi3d-{o}'),
                                'https://github.com/rr-learning/disentanglement_dataset') for o,md5 in _mpi_md5.items()},
     'falcor3d':  Published([('images', [], None)], functools.partial(open_numbered, name='falcor3d'), _nvidia, True),
     'isaac3d':   Published([('images', [], None)], functools.partial(open_numbered, name='isaac3d'), _nvidia, True),
@@ -446,7 +503,7 @@ def register_format(
     "Let `load_dataset` open paths of another format"
     _formats[:] = [o for o in _formats if o[0]!=name]+[(name, recognises, opens)]
 
-# %% ../../nbs/data/04_published.ipynb #3ec3c633
+# %% ../../nbs/data/04_published.ipynb #127d79cb
 def _where(name, root):
     "The file or folder that a published set is opened from, or a `ValueError` that says what to put where"
     s,root = _sets[name],Path(root or default_root())
@@ -461,12 +518,17 @@ def _where(name, root):
         elif name in ('celeba','smallnorb'):
             if _find_one(folder, 'list_attr_celeba.*' if name=='celeba' else 'smallnorb-*-dat.mat*'):
                 return folder if name=='celeba' else _find_one(folder, 'smallnorb-*-dat.mat*').parent
-        elif found := _find_one(folder, *([s.files[0][0], s.files[0][0].replace('.npz', '.hdf5')]+['cars']*(name=='cars3d'))): return found
+        elif found := _find_one(folder, *([s.files[0][0],
+                                           s.files[0][0].replace('.npz', '.hdf5')]+['cars']*(name=='cars3d'))):
+            return found
     files = [f'{name}/images/000000.png and on (or {stem}.zip)'] if name in _grids else [o for o,_,_ in s.files]
-    get = f"open {s.page}" if s.manual else f"run download_dataset({name!r}), or open {' or '.join(u for o in s.files for u in o[1])}"
-    raise ValueError(f"{name} should be in {root} or {root/name}, as {', '.join(files)}; it is not there. Where there is internet, {get}")
+    urls = [u for o in s.files for u in o[1]]
+    pages = ' or '.join([s.page] if s.manual or len(urls)>2 else urls)
+    get = f"open {pages}" if s.manual else f"run download_dataset({name!r}), or open {pages}"
+    raise ValueError(f"{name} should be in {root} or {root/name}, as {', '.join(files)}; it is not there. Where there "
+                     f"is internet, {get}")
 
-# %% ../../nbs/data/04_published.ipynb #d163ff0d
+# %% ../../nbs/data/04_published.ipynb #fd102fd0
 def _guess(path):
     "Name of the published set whose files `path` is, or None"
     stem = path.name.lower()
@@ -475,7 +537,8 @@ def _guess(path):
         if list(path.glob('smallnorb-*-dat.mat*')): return 'smallnorb'
         if list(path.glob('car_*_mesh.mat')): return 'cars3d'
     elif stem.startswith('dsprites') and stem.endswith(('.npz','.hdf5','.h5')): return 'dsprites'
-    elif stem.startswith('mpi3d') and stem.endswith('.npz'): return next((o for o in _sets if o==path.stem.lower().replace('_', '-')), 'mpi3d')
+    elif stem.startswith('mpi3d') and stem.endswith('.npz'):
+        return next((o for o in _sets if o==path.stem.lower().replace('_', '-')), 'mpi3d')
     elif stem.startswith('3dshapes') and stem.endswith('.h5'): return '3dshapes'
     elif stem.endswith(('.tar','.tar.gz','.tgz')): return 'cars3d'
     return next((o for o in _grids if stem.startswith(o)), None)
@@ -487,13 +550,14 @@ def _call(opens, name, path, given):
     if unknown: raise ValueError(f"{name} should be opened with options among {takes}, got {unknown}")
     return opens(path, **given)
 
-# %% ../../nbs/data/04_published.ipynb #8303b567
+# %% ../../nbs/data/04_published.ipynb #7f5a19a7
 def load_dataset(
-    name,                # A published set or rendered world by name, or a path: a file of a published set, a folder or zip of images
+    name,                # A published set or rendered world by name, or the path of a file, folder or zip
     resolution:int=None, # Side of the images; that of the files when None, 64 for a rendered world
     root=None,           # Where published sets are looked for; `default_root()` when None
-    **options            # Of the set: `space`, `fit`, `filter`, `labels`, `partition`, `attributes`, `seed`, `cache_dir`...
-):                       # Has `name`, `space`, `resolution`, `image_shape`, `images`, `batch`, `tensor`, `codes`, and `ds[i]`
+    **options            # Of the set: `space`, `fit`, `filter`, `labels`, `partition`, `attributes`, `seed`...
+# Has `name`, `space`, `resolution`, `image_shape`, `images`, `batch`, `tensor`, `codes`, and `ds[i]`
+):
     "Open any data set; `ValueError` that says what is wrong with its files, or where to get them"
     given = {k:v for k,v in dict(options, resolution=resolution).items() if v is not None}
     key = str(name).lower().replace('_', '-')
@@ -503,7 +567,8 @@ def load_dataset(
         return _call(_sets[key].opens, key, _where(key, root), given)
     path = Path(name)
     if not path.exists():
-        raise ValueError(f"data set should be one of {published_sets()}, a world ({sorted(_worlds)}) or a path that exists, got {str(name)!r}")
+        raise ValueError(f"data set should be one of {published_sets()}, a world ({sorted(_worlds)}) or a path that "
+                         f"exists, got {str(name)!r}")
     _load_plugins()
     for _,recognises,opens in _formats:
         if recognises(path): return opens(path, **given)
@@ -518,19 +583,20 @@ def _load_plugins():
     except ModuleNotFoundError as e:
         if e.name!='semistyle.data.packed': raise
 
-# %% ../../nbs/data/04_published.ipynb #8fb20885
+# %% ../../nbs/data/04_published.ipynb #64bfee97
 def download_dataset(
     name:str,      # One of `published_sets()`
     root=None,     # `default_root()` when None; the files go to `root/name`
     mirrors=(),    # Addresses of folders to try first, which hold the same files
     progress=None, # Called with the file's name, the bytes so far and in all
 )->list:           # Paths of the files
-    "Fetch a published data set, going on where an earlier call stopped; `ValueError` with the addresses where that fails"
+    "Fetch a published data set, going on where a call stopped; `ValueError` with the addresses where that fails"
     key = str(name).lower().replace('_', '-')
     if key not in _sets: raise ValueError(f"data set should be one of {published_sets()}, got {name!r}")
     s,folder = _sets[key],Path(root or default_root())/('dsprites' if key.startswith('dsprites') else key)
     if s.manual and not (mirrors and key=='celeba'):
-        raise ValueError(f"{key} is handed out by a page: open {s.page}, and put {', '.join(o for o,_,_ in s.files)} into {folder}")
+        raise ValueError(f"{key} is handed out by a page: open {s.page}, and put {', '.join(o for o,_,_ in s.files)} "
+                         f"into {folder}")
     res = []
     for file,urls,md5 in s.files:
         tell = progress and functools.partial(progress, file)
