@@ -158,7 +158,7 @@ def cast_room(state, resolution):
         out[i] = patches.at(k+1, p[:,i])
     return out.reshape(4, -1)
 
-# %% ../../nbs/data/02e_room.ipynb #3c808585
+# %% ../../nbs/data/02e_room.ipynb #b5f596bf
 def lamp_light(
     which, # Patches, [n]
     lamp,  # Where the lamp is, [3,1]
@@ -169,14 +169,15 @@ def lamp_light(
     r = np.sqrt(dot3(offset, offset))
     d = offset/r
     facing = np.maximum(dot3(normal, d), 0)
-    seen = np.flatnonzero(facing>0)
-    for k,(s,*_) in enumerate(furniture):
-        if k==0: continue
-        w = s.centre-p[:,seen]
-        b = dot3(w, d[:,seen])
-        i = seen[(b>-s.reach) & (dot3(w, w)-b*b<s.reach**2) & (owner[seen]!=k)]
-        facing[i[s.hit(p[:,i], d[:,i])<r[i]]] = 0
-        seen = seen[facing[seen]>0]
+    front = np.flatnonzero(facing)                                          # the rest face away
+    p,d,r,owner = p[:,front],d[:,front],r[front],owner[front]
+    dark = np.zeros(len(front), bool)
+    for k,(s,*_) in enumerate(furniture[1:], 1):
+        w = s.centre-p
+        b = dot3(w, d)
+        i = np.flatnonzero((dot3(w, w)-b*b<s.reach**2) & (b>-s.reach) & (owner!=k) & ~dark)
+        dark[i] = s.hit(p[:,i], d[:,i])<r[i]
+    facing[front[dark]] = 0
     return facing,offset
 
 # %% ../../nbs/data/02e_room.ipynb #818940da

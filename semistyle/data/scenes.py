@@ -82,7 +82,7 @@ def random_bytes(
     words = np.arange(-(-k//4), dtype=np.uint32)*np.uint32(0x9e3779b9)
     return mix_bits(start[:,None]+words).astype('<u4').view(np.uint8)[:,:k]
 
-# %% ../../nbs/data/03_scenes.ipynb #ce28958a
+# %% ../../nbs/data/03_scenes.ipynb #da519206
 def noisy_sprites(
     x:np.ndarray, # Sprites, uint8 [n,H,W,1]
     idx,          # Their indices, [n]
@@ -109,13 +109,14 @@ def picture_sprites(
     n,h,w,_ = x.shape
     places = np.subtract(picture.shape[:2], (h,w))+1                     # down and across
     top,left = ((random_bytes(idx, 8, 3).view('<u4').astype(np.int64)*places)>>32).T
-    out = np.stack([picture[i:i+h,j:j+w] for i,j in zip(top, left)])
+    out = np.empty((n,h,w,3), np.uint8)
+    for o,i,j in zip(out, top, left): o[:] = picture[i:i+h,j:j+w]
     tint = random_bytes(idx, 3, 4)[:,None,None]
     out = (out>>1) + (tint>>1) + (out&tint&1)                            # their mean, in bytes
     out,cover = out.astype(np.uint16),x.astype(np.uint16)
     return ((out*(255-cover) + (255-out)*cover + 127)//255).astype(np.uint8)
 
-# %% ../../nbs/data/03_scenes.ipynb #81155560
+# %% ../../nbs/data/03_scenes.ipynb #975df2cf
 def read_picture(
     path, # An image file of at least 64x64 pixels, 8 bits a channel
 )->np.ndarray: # uint8 [H,W,3]
@@ -129,7 +130,7 @@ def read_picture(
     if mode[0] in 'IF':
         raise ValueError(f"`picture` should have 8 bits a channel, {str(path)!r} has mode {mode}: save it as JPEG")
     if min(x.shape[:2])<64:
-        raise ValueError(f"`picture` should be at least 64x64, {str(path)!r} is {x.shape[1]}x{x.shape[0]}: take a larger one")
+        raise ValueError(f"`picture` should be at least 64x64, {str(path)!r} is {x.shape[1]}x{x.shape[0]}: take a larger")
     return x
 
 def fit_picture(
