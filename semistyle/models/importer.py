@@ -21,7 +21,7 @@ from .layers import SQRT2
 from .stylegan import level_channels
 from .stylegan2 import StyleGAN2Generator,StyleGAN2Discriminator
 
-# %% ../../nbs/models/17_import.ipynb #18279eba
+# %% ../../nbs/models/17_import.ipynb #7c1adc0f
 class ImportRefused(ValueError):
     "A file that is not read, and why; nothing in it was run"
 
@@ -41,11 +41,13 @@ class Pickled(NamedTuple):
 
 def _short(o):
     "A value for a message; of anything but a number or text its type, for a nest of lists can have endless text"
-    return repr(o)[:60] if isinstance(o, (str,bytes,int,float,type(None))) and (type(o) is not int or abs(o)<2**64) else f'a {type(o).__name__}'
+    plain = isinstance(o, (str,bytes,float,type(None))) or isinstance(o, int) and abs(o)<2**64
+    return repr(o)[:60] if plain else f'a {type(o).__name__}'
 
 def _sizes(numbers, most=32):
     "Whether these are a few whole numbers from 0 to what an address can be"
-    return isinstance(numbers, (tuple,list)) and len(numbers)<=most and all(type(o) is int and 0<=o<2**48 for o in numbers)
+    few = isinstance(numbers, (tuple,list)) and len(numbers)<=most
+    return few and all(type(o) is int and 0<=o<2**48 for o in numbers)
 
 # %% ../../nbs/models/17_import.ipynb #2bf46e35
 _dtypes = dict(Float=torch.float32, Half=torch.float16, Double=torch.float64, BFloat16=torch.bfloat16, Long=torch.int64,
@@ -284,7 +286,7 @@ def _build(r, arg):
     elif type(o) is not dict: raise ImportRefused(f'it sets the state of a {type(o).__name__}')
     if type(o) is _Array: r.stack[-1] = o.value
 
-# %% ../../nbs/models/17_import.ipynb #a1fde442
+# %% ../../nbs/models/17_import.ipynb #8b245ab7
 _MAGIC = 0x1950a86a20f9469cfc6c
 
 def _storage_id(storages):
@@ -301,11 +303,14 @@ def _storage_id(storages):
 def _read_torch(f, end, depth=0):
     "What a file of torch's older format holds, its bytes left where they are"
     storages,calls = {},_calls(depth+1)
-    if PickleReader(f).read()!=_MAGIC or PickleReader(f).read()!=1001: raise ImportRefused("it is not of torch's format 1001")
+    if PickleReader(f).read()!=_MAGIC or PickleReader(f).read()!=1001:
+        raise ImportRefused("it is not of torch's format 1001")
     info = PickleReader(f).read()
-    if not isinstance(info, dict) or info.get('little_endian') is not True: raise ImportRefused('its numbers are big-endian')
+    if not isinstance(info, dict) or info.get('little_endian') is not True:
+        raise ImportRefused('its numbers are big-endian')
     res,keys = PickleReader(f, calls, _storage_id(storages)).read(),PickleReader(f).read()
-    if not isinstance(keys, list) or {*map(_key, keys)}!={*storages}: raise ImportRefused('its storages are not those it names')
+    if not isinstance(keys, list) or {*map(_key, keys)}!={*storages}:
+        raise ImportRefused('its storages are not those it names')
     for k in keys:
         s,start = storages[k],f.tell()+8
         size = s.numel*s.dtype.itemsize
@@ -318,11 +323,12 @@ def _slice(f, start, size):
     f.seek(start)
     return f.read(size)
 
-# %% ../../nbs/models/17_import.ipynb #e733200c
+# %% ../../nbs/models/17_import.ipynb #eb0e4188
 def _calls(depth=0):
     "The table for a file, or for a storage within one: there no storage may hide another"
     def load(data):
-        if depth or not isinstance(data, (bytes,bytearray)): raise ImportRefused('an archive within an archive is not read')
+        if depth or not isinstance(data, (bytes,bytearray)):
+            raise ImportRefused('an archive within an archive is not read')
         if data[:2]==b'PK': raise ImportRefused('a zip within a pickle is not read')
         s = _read_torch(BytesIO(data), len(data))
         if not isinstance(s, Storage): raise ImportRefused('an archive within a pickle holds more than numbers')
@@ -341,12 +347,14 @@ def _read_zip(f, size):
     if any(o.startswith(f'{root}code/') for o in names): raise ImportRefused('a TorchScript archive holds a program')
     if any(o.compress_type or o.flag_bits&1 for o in names.values()) or sum(o.file_size for o in names.values())>size:
         raise ImportRefused('a zip of torch is neither compressed nor encrypted, and no larger than the file: this is')
-    if f'{root}byteorder' in names and z.read(f'{root}byteorder')!=b'little': raise ImportRefused('its numbers are big-endian')
+    if f'{root}byteorder' in names and z.read(f'{root}byteorder')!=b'little':
+        raise ImportRefused('its numbers are big-endian')
     storages = {}
     res = PickleReader(BytesIO(z.read(main[0])), persistent=_storage_id(storages)).read()
     for k,s in storages.items():
         name = f'{root}data/{k}'
-        if name not in names or names[name].file_size!=s.numel*s.dtype.itemsize: raise ImportRefused('a storage is cut short')
+        if name not in names or names[name].file_size!=s.numel*s.dtype.itemsize:
+            raise ImportRefused('a storage is cut short')
         s.read = lambda name=name: z.read(name)
     return res
 
@@ -402,25 +410,29 @@ def tensors_of(
     return {f'{m}.{k}'.strip('.'):v for m,o in tree.items() for part in ('_parameters','_buffers')
             for k,v in (o.state.get(part) or {}).items() if v is not None}
 
-# %% ../../nbs/models/17_import.ipynb #bf881df6
+# %% ../../nbs/models/17_import.ipynb #9b9f50ee
 def _same(tree, attr, modules, default=None):
     "The value of an attribute that some modules share, and should agree on"
     values = [tree[m].state.get(attr, default) for m in modules] or [default]
     odd = [o for o in values if not isinstance(o, (str,int,float,type(None)))]
     if odd: raise ImportRefused(f"`{attr}` should be text or a number, is {_short(odd[0])}")
-    if len({*values})>1: raise ImportRefused(f"its layers differ in `{attr}` ({', '.join(map(_short, {*values}))}), which is not supported")
+    if len({*values})>1:
+        found = ', '.join(map(_short, {*values}))
+        raise ImportRefused(f"its layers differ in `{attr}` ({found}), which is not supported")
     return values[0]
 
 def _positive(name, o):
     "A setting that is a number above 0, as a float"
-    if not isinstance(o, (int,float)) or not 0<o<1e9: raise ImportRefused(f'`{name}` should be a number above 0, is {_short(o)}')
+    if not isinstance(o, (int,float)) or not 0<o<1e9:
+        raise ImportRefused(f'`{name}` should be a number above 0, is {_short(o)}')
     return float(o)
 
 def _expect(tree, attr, modules, *wanted):
     "Refuse a network with another value of an attribute, by name"
     for m in modules:
         v = tree[m].state.get(attr, wanted[0])
-        if v not in wanted: raise ImportRefused(f"`{m}` has {attr}={_short(v)}, which is not supported ({wanted[0]!r} is)")
+        if v not in wanted:
+            raise ImportRefused(f"`{m}` has {attr}={_short(v)}, which is not supported ({wanted[0]!r} is)")
 
 _known = set('Generator Discriminator MappingNetwork SynthesisNetwork SynthesisBlock SynthesisLayer ToRGBLayer '
              'FullyConnectedLayer Conv2dLayer DiscriminatorBlock DiscriminatorEpilogue MinibatchStdLayer'.split())
@@ -429,9 +441,11 @@ def _checked_tree(net, cls):
     "The modules of a network of NVIDIA's, once all are known"
     tree = module_tree(net)
     classes = {o.cls for o in tree.values()}
-    if 'SynthesisInput' in classes: raise ImportRefused("it is a StyleGAN3 generator: alias-free layers are not supported")
+    if 'SynthesisInput' in classes:
+        raise ImportRefused("it is a StyleGAN3 generator: alias-free layers are not supported")
     if tree[''].cls!=cls: raise ImportRefused(f'a {cls} is wanted, it has {_short(tree[""].cls)}')
-    if classes-_known: raise ImportRefused(f"layers of class {', '.join(sorted(classes-_known))[:80]} are not supported")
+    if classes-_known:
+        raise ImportRefused(f"layers of class {', '.join(sorted(classes-_known))[:80]} are not supported")
     layers = [m for m,o in tree.items() if 'activation' in o.state]
     linear = [m for m in layers if m.endswith(('affine','embed','skip','.out'))]
     _expect(tree, 'activation', linear, 'linear')
@@ -442,23 +456,31 @@ def _taps(t):
     "The filter along one direction of a filter that NVIDIA or rosinality stored"
     f = t if t.ndim==1 else t.sum(0)
     f = f/f.sum()
-    if t.ndim==2 and (t/t.sum()-f[:,None]*f).abs().max()>1e-6: raise ImportRefused('its resample_filter is not separable')
+    if t.ndim==2 and (t/t.sum()-f[:,None]*f).abs().max()>1e-6:
+        raise ImportRefused('its resample_filter is not separable')
     f = f/f.abs()[f!=0].min()
     return [round(float(o)) if abs(o-round(float(o)))<1e-4 else float(o) for o in f]
 
-# %% ../../nbs/models/17_import.ipynb #851ec64f
+def _filter(windows):
+    "The filter that layers share"
+    found = {tuple(_taps(read_tensor(o))) for o in windows} or {(1,3,3,1)}
+    if len(found)>1: raise ImportRefused('its layers differ in `resample_filter`, which is not supported')
+    return [*found.pop()]
+
+# %% ../../nbs/models/17_import.ipynb #fdd36933
 def _rename(tensors, ours, theirs, parts, take):
     "Move some tensors of a layer into our names: part -> (our part, factor, shape)"
     for part,(to,gain,shape) in parts.items():
         if f'{theirs}.{part}' not in tensors: raise ImportRefused(f'{theirs}.{part} is missing')
         take[f'{ours}.{to}'] = tensors[f'{theirs}.{part}'],gain,shape
 
-_fc = dict(weight=('weight', 1., None), bias=('bias', 1., None))
+_weight = dict(weight=('weight', 1., None))
+_fc = _weight | dict(bias=('bias', 1., None))
 _fc_relu = _fc | dict(bias=('bias', SQRT2, None))
 _affine = {'affine.weight':('affine.weight', 1., None), 'affine.bias':('affine.bias', 1., None)}
 _noise = dict(noise_strength=('noise_strength', SQRT2, ()), noise_const=('noise_const', 1., (1,1,-1)))
 
-# %% ../../nbs/models/17_import.ipynb #3b5b01c3
+# %% ../../nbs/models/17_import.ipynb #fd8cbe0b
 def _nvidia_mapping(tree, tensors, m, take):
     "Arguments and tensors of a mapping network"
     n = 0
@@ -466,7 +488,8 @@ def _nvidia_mapping(tree, tensors, m, take):
     if not n: raise ImportRefused(f"`{m}` has no layers")
     if f'{m}.embed' in tree: _rename(tensors, f'{m}.embed', f'{m}.embed', _fc, take)
     if f'{m}.w_avg' in tensors: take[f'{m}.w_avg'] = tensors[f'{m}.w_avg'],1.,None
-    return dict(mapping_layers=n),_positive('lr_multiplier', _same(tree, 'bias_gain', [f'{m}.fc{i}' for i in range(n)], 0.01))
+    lr_mul = _same(tree, 'bias_gain', [f'{m}.fc{i}' for i in range(n)], 0.01)
+    return dict(mapping_layers=n),_positive('lr_multiplier', lr_mul)
 
 def _widths(ch, img_resolution):
     "`channel_base` and `channel_max` of a network that is so wide at 4x4, 8x8, ..."
@@ -485,32 +508,31 @@ def _nvidia_generator(net):
     args,lr_mul = _nvidia_mapping(tree, tensors, 'mapping', take)
     clamp,noise = _same(tree, 'conv_clamp', layers+rgbs),_same(tree, 'use_noise', layers, True)
     _rename(tensors, 'synthesis', 'synthesis.b4', dict(const=('const', 1., (1,-1,4,4))), take)
-    _expect(tree, 'up', [m for m in layers if m.endswith('conv0')], 2); _expect(tree, 'up', [m for m in layers if m.endswith('conv1')], 1)
+    for name,up in (('conv0',2), ('conv1',1)): _expect(tree, 'up', [m for m in layers if m.endswith(name)], up)
     layer = _fc_relu | _affine | (_noise if noise else {})
     for k,r in enumerate(res):
         n = dict(layer, **({'noise_const':('noise_const', 1., (1,1,r,r))} if noise else {}))
         if k: _rename(tensors, f'{syn}.layers.{2*k-1}', f'{syn}.b{r}.conv0', n, take)
         _rename(tensors, f'{syn}.layers.{2*k}', f'{syn}.b{r}.conv1', n, take)
-        if arch=='resnet' and k: _rename(tensors, f'{syn}.skips.{k-1}', f'{syn}.b{r}.skip', dict(weight=_fc['weight']), take)
+        if arch=='resnet' and k: _rename(tensors, f'{syn}.skips.{k-1}', f'{syn}.b{r}.skip', _weight, take)
         if arch=='skip' or r==res[-1]:
             _rename(tensors, f"{syn}.to_rgbs.{k if arch=='skip' else 0}", f'{syn}.b{r}.torgb', _fc | _affine, take)
-    used = [f'{syn}.b{r}{k}.resample_filter' for r in res[1:] for k in ('','.conv0','.skip')]     # elsewhere nothing is resampled
-    filters = [_taps(read_tensor(tensors[k])) for k in used if k in tensors]
-    if len({*map(tuple, filters)})>1: raise ImportRefused('its layers differ in `resample_filter`, which is not supported')
+    used = [f'{syn}.b{r}{k}.resample_filter' for r in res[1:] for k in ('','.conv0','.skip')]  # others are not used
     st,ch = tree[''].state,[tensors[f'{syn}.b{r}.conv1.bias'].shape[0] for r in res]
     args |= dict(img_resolution=res[-1], z_dim=st['z_dim'], c_dim=st['c_dim'], w_dim=st['w_dim'],
                  img_channels=st['img_channels'], mapping_lr_mul=lr_mul, architecture=arch, use_noise=bool(noise),
-                 resample_filter=filters[0] if filters else [1,3,3,1], conv_clamp=clamp and _positive('conv_clamp', clamp), **_widths(ch, res[-1]))
+                 resample_filter=_filter([tensors[k] for k in used if k in tensors]),
+                 conv_clamp=clamp and _positive('conv_clamp', clamp), **_widths(ch, res[-1]))
     return StyleGAN2Generator,args,take
 
-# %% ../../nbs/models/17_import.ipynb #02845b70
+# %% ../../nbs/models/17_import.ipynb #dbe94cdf
 def _nvidia_discriminator(net):
     "Class, arguments and tensors of NVIDIA's discriminator"
     tree = _checked_tree(net, 'Discriminator')
     tensors,take = tensors_of(tree),{}
     res = [r for r in (4*2**k for k in range(8,0,-1)) if f'b{r}' in tree]
-    blocks,convs = [f'b{r}' for r in res]+['b4'],[m for m,o in tree.items() if o.cls=='Conv2dLayer' and not m.endswith('skip')]
-    _expect(tree, 'architecture', blocks, 'resnet')
+    convs = [m for m,o in tree.items() if o.cls=='Conv2dLayer' and not m.endswith('skip')]
+    _expect(tree, 'architecture', [f'b{r}' for r in [*res,4]], 'resnet')
     if 'b4.mbstd' not in tree: raise ImportRefused('it has no minibatch standard deviation')
     _expect(tree, 'num_channels', ['b4.mbstd'], 1)
     _rename(tensors, 'from_rgb', f'b{res[0]}.fromrgb', _fc_relu, take)
@@ -525,17 +547,19 @@ def _nvidia_discriminator(net):
         args,lr_mul = _nvidia_mapping(tree, tensors, 'mapping', take)
         if lr_mul!=0.01: raise ImportRefused(f'its mapping network has lr_multiplier={lr_mul}')
         args['cmap_dim'] = tensors['b4.out.bias'].shape[0]
-    filters = {tuple(_taps(read_tensor(tensors[f'b{r}.{k}.resample_filter']))) for r in res for k in ('conv1','skip')}
-    if len(filters)>1: raise ImportRefused('its layers differ in `resample_filter`')
-    clamp,ch = _same(tree, 'conv_clamp', convs),[tensors['b4.fc.bias'].shape[0], *(tensors[f'b{r}.conv0.bias'].shape[0] for r in res[::-1])]
+    filters = [tensors[f'b{r}.{k}.resample_filter'] for r in res for k in ('conv1','skip')]
+    clamp = _same(tree, 'conv_clamp', convs)
+    ch = [tensors[k].shape[0] for k in ('b4.fc.bias', *(f'b{r}.conv0.bias' for r in res[::-1]))]
     group = tree['b4.mbstd'].state.get('group_size', 4) or 2**30
     if not _sizes([group]): raise ImportRefused(f'`group_size` should be a whole number, is {_short(group)}')
     args |= dict(img_resolution=res[0], c_dim=st['c_dim'], img_channels=st['img_channels'], mbstd_group=group,
-                 resample_filter=list(filters.pop()), conv_clamp=clamp and _positive('conv_clamp', clamp), **_widths(ch, res[0]))
+                 resample_filter=_filter(filters), conv_clamp=clamp and _positive('conv_clamp', clamp),
+                 **_widths(ch, res[0]))
     return StyleGAN2Discriminator,args,take
 
-# %% ../../nbs/models/17_import.ipynb #9e2dbf84
-_modulation = {'conv.modulation.weight':('affine.weight', 1., None), 'conv.modulation.bias':('affine.bias', 1., None)}
+# %% ../../nbs/models/17_import.ipynb #56b1941d
+_modulation = {'conv.modulation.weight':('affine.weight', 1., None), 'conv.modulation.bias':('affine.bias', 1., None),
+               'conv.weight':('weight', 1., 'squeeze')}
 
 def _count(state, form):
     "How many tensors of consecutive numbers there are"
@@ -551,19 +575,19 @@ def _rosinality_generator(state):
     _rename(state, 'synthesis', 'input', dict(input=('const', 1., None)), take)
     for i,m in enumerate(['conv1', *(f'convs.{j}' for j in range(2*levels-2))]):
         r = 4*2**((i+1)//2)
-        _rename(state, f'synthesis.layers.{i}', m, _modulation | {'conv.weight':('weight', 1., 'squeeze'),
-                'activate.bias':('bias', SQRT2, (-1,)), 'noise.weight':('noise_strength', SQRT2, ())}, take)
-        if f'noises.noise_{i}' in state: take[f'synthesis.layers.{i}.noise_const'] = state[f'noises.noise_{i}'],1.,(1,1,r,r)
+        more = {'activate.bias':('bias', SQRT2, (-1,)), 'noise.weight':('noise_strength', SQRT2, ())}
+        _rename(state, f'synthesis.layers.{i}', m, _modulation | more, take)
+        noise = state.get(f'noises.noise_{i}')
+        if noise is not None: take[f'synthesis.layers.{i}.noise_const'] = noise,1.,(1,1,r,r)
     for k,m in enumerate(['to_rgb1', *(f'to_rgbs.{j}' for j in range(levels-1))]):
-        _rename(state, f'synthesis.to_rgbs.{k}', m, _modulation | {'conv.weight':('weight', 1., 'squeeze'), 'bias':('bias', 1., (-1,))}, take)
-    ch,w_dim = [take[f'synthesis.layers.{2*k}.bias'][0].shape[-1] for k in range(levels)],state['style.1.weight'].shape[0]
-    filters = {tuple(_taps(read_tensor(v))) for k,v in state.items() if k.endswith('kernel')} or {(1,3,3,1)}
-    if len(filters)>1: raise ImportRefused('its layers differ in their blur kernel, which is not supported')
-    size = 4*2**(levels-1)
-    return StyleGAN2Generator,dict(img_resolution=size, z_dim=w_dim, w_dim=w_dim, img_channels=state['to_rgb1.conv.weight'].shape[1],
-                                   mapping_layers=n, resample_filter=list(filters.pop()), **_widths(ch, size)),take
+        _rename(state, f'synthesis.to_rgbs.{k}', m, _modulation | {'bias':('bias', 1., (-1,))}, take)
+    ch = [take[f'synthesis.layers.{2*k}.bias'][0].shape[-1] for k in range(levels)]
+    w_dim,size = state['style.1.weight'].shape[0],4*2**(levels-1)
+    args = dict(img_resolution=size, z_dim=w_dim, w_dim=w_dim, img_channels=state['to_rgb1.conv.weight'].shape[1],
+                mapping_layers=n, resample_filter=_filter([v for k,v in state.items() if k.endswith('kernel')]))
+    return StyleGAN2Generator,args | _widths(ch, size),take
 
-# %% ../../nbs/models/17_import.ipynb #2f8299a4
+# %% ../../nbs/models/17_import.ipynb #d719cb08
 def _rosinality_discriminator(state):
     "Class, arguments and tensors of rosinality's discriminator"
     take,levels,weight = {},0,lambda to: (to, 1., None)
@@ -572,37 +596,42 @@ def _rosinality_discriminator(state):
     _rename(state, 'from_rgb', 'convs.0', conv(0), take)
     for k in range(levels):
         _rename(state, f'trunk.{k}.conv', f'convs.{k+1}.conv1', conv(0), take)
-        _rename(state, f'trunk.{k}.down', f'convs.{k+1}.conv2', {'1.weight':weight('weight'), '2.bias':('bias', 1., (-1,))}, take)
+        down = {'1.weight':weight('weight'), '2.bias':('bias', 1., (-1,))}
+        _rename(state, f'trunk.{k}.down', f'convs.{k+1}.conv2', down, take)
         _rename(state, f'trunk.{k}', f'convs.{k+1}.skip', {'1.weight':weight('skip')}, take)
     _rename(state, 'head_conv', 'final_conv', conv(0), take)
     _rename(state, 'head.0', 'final_linear.0', _fc_relu, take); _rename(state, 'head.2', 'final_linear.1', _fc, take)
-    filters = {tuple(_taps(read_tensor(v))) for k,v in state.items() if k.endswith('kernel')}
-    if len(filters)!=1: raise ImportRefused('its layers differ in their blur kernel')
-    ch = [take['head.0.bias'][0].shape[0], *(take[f'trunk.{k}.conv.bias'][0].shape[-1] for k in reversed(range(levels)))]
-    size = 4*2**levels
-    return StyleGAN2Discriminator,dict(img_resolution=size, img_channels=state['convs.0.0.weight'].shape[1],
-                                       resample_filter=list(filters.pop()), **_widths(ch, size)),take
+    widths = ['head.0.bias', *(f'trunk.{k}.conv.bias' for k in reversed(range(levels)))]
+    ch,size = [take[k][0].shape[-1] for k in widths],4*2**levels
+    args = dict(img_resolution=size, img_channels=state['convs.0.0.weight'].shape[1],
+                resample_filter=_filter([v for k,v in state.items() if k.endswith('kernel')]))
+    return StyleGAN2Discriminator,args | _widths(ch, size),take
 
-# %% ../../nbs/models/17_import.ipynb #87117223
+# %% ../../nbs/models/17_import.ipynb #4991b585
 def _build_network(cls, args, take, size):
     "A network from its arguments and translated tensors"
     try:
         with torch.device('meta'): net = cls(**args)
-    except (ValueError, TypeError, RuntimeError) as e: raise ImportRefused(f'its settings make no network ({str(e)[:120]})') from None
+    except (ValueError, TypeError, RuntimeError) as e:
+        raise ImportRefused(f'its settings make no network ({str(e)[:120]})') from None
     want = net.state_dict()
     missing = sorted(want.keys()-take.keys()-{'mapping.w_avg'}-{k for k in want if k.endswith('noise_const')})
-    if missing or take.keys()-want.keys():
-        raise ImportRefused(f"{(missing or sorted(take.keys()-want.keys()))[0]} is {'missing' if missing else 'not part of it'}")
-    if sum(prod(v.shape) for v,_,_ in take.values())>size: raise ImportRefused('it claims more numbers than it has bytes')
+    if missing: raise ImportRefused(f'{missing[0]} is missing')
+    if take.keys()-want.keys(): raise ImportRefused(f'{sorted(take.keys()-want.keys())[0]} is not part of it')
+    if sum(prod(v.shape) for v,_,_ in take.values())>size:
+        raise ImportRefused('it claims more numbers than it has bytes')
     state = {}
     for k,v in want.items():
-        if k not in take: state[k] = torch.zeros(v.shape) if k.endswith('w_avg') else torch.randn(v.shape, generator=_noise_rng()); continue
+        if k not in take:
+            state[k] = torch.zeros(v.shape) if k.endswith('w_avg') else torch.randn(v.shape, generator=_noise_rng())
+            continue
         o,gain,shape = take[k]
         t = read_tensor(o)
         if not t.is_floating_point(): raise ImportRefused(f'{k} holds {t.dtype}, no weights')
         t = t[0] if shape=='squeeze' else t if shape is None else t.reshape(shape)
-        if t.shape!=v.shape: raise ImportRefused(f"{k} should have shape {[*v.shape]}, has {[*t.shape]}: "
-                                                 "layers of other sizes (such as layer_features, embed_features) are not supported")
+        if t.shape!=v.shape:
+            raise ImportRefused(f"{k} should have shape {[*v.shape]}, has {[*t.shape]}: layers of other sizes (such as "
+                                "layer_features, embed_features) are not supported")
         if not t.isfinite().all(): raise ImportRefused(f'{k} holds numbers that are not finite')
         state[k] = t*gain
     net.load_state_dict(state, assign=True)
@@ -617,7 +646,7 @@ def _measure_w_avg(g, n=10_000):
     c = torch.eye(g.c_dim)[torch.arange(n)%g.c_dim] if g.c_dim else None
     g.w_avg.copy_(g.mapping(z, c)[:,0].mean(0))
 
-# %% ../../nbs/models/17_import.ipynb #1ea673f4
+# %% ../../nbs/models/17_import.ipynb #382d5fe5
 def _networks(o):
     "Where a file has its generator and discriminator: format, translators, and what they read"
     if isinstance(o, Pickled): o = {'D' if o.cls=='Discriminator' else 'G_ema':o}
@@ -625,16 +654,19 @@ def _networks(o):
     strip = lambda d: {k.removeprefix('module.'):v for k,v in d.items() if isinstance(k, str)}
     if 'conv1.conv.weight' in o: o = dict(g_ema=o)
     name = next((k for k in ('G_ema','G','g_ema','g') if o.get(k) is not None), None)
-    if name is None: raise ImportRefused(f"it holds {', '.join(str(k) for k in o if isinstance(k, str))[:80]}, and no G_ema or g_ema")
+    if name is None:
+        keys = ', '.join(k for k in o if isinstance(k, str))[:80]
+        raise ImportRefused(f'it holds {keys}, and no G_ema or g_ema')
     if isinstance(o[name], Pickled): return 'NVIDIA',name,(_nvidia_generator,o[name]),(_nvidia_discriminator,o.get('D'))
     if not isinstance(o[name], dict) or 'conv1.conv.weight' not in strip(o[name]):
-        raise ImportRefused(f"its {name} is neither a network of NVIDIA's nor of rosinality's; StyleGAN2 in other clothes is not known here")
+        raise ImportRefused(f"its {name} is neither a network of NVIDIA's nor a state dict of rosinality's")
     d = o.get('d')
     g = strip(o[name])
     if isinstance(o.get('latent_avg'), Window): g['latent_avg'] = o['latent_avg']
-    return 'rosinality',name,(_rosinality_generator,g),(_rosinality_discriminator,strip(d) if isinstance(d, dict) else None)
+    d = strip(d) if isinstance(d, dict) else None
+    return 'rosinality',name,(_rosinality_generator,g),(_rosinality_discriminator,d)
 
-# %% ../../nbs/models/17_import.ipynb #bbfbe7b5
+# %% ../../nbs/models/17_import.ipynb #9b251cf2
 def _read_networks(path):
     "The networks of a file, and what to remember of it"
     size = Path(path).stat().st_size if Path(path).is_file() else 0
@@ -644,8 +676,11 @@ def _read_networks(path):
             cls,args,take = read_g(g)
             if kind=='rosinality' and 'latent_avg' in g: take['mapping.w_avg'] = g['latent_avg'],1.,(-1,)
             nets,notes = dict(generator=_build_network(cls, args, take, size)),[]
-            if 'mapping.w_avg' not in take: _measure_w_avg(nets['generator']); notes.append('w_avg was measured over 10,000 latents')
-            if any(k.endswith('noise_const') and k not in take for k in nets['generator'].state_dict()): notes.append('constant noise was drawn anew')
+            if 'mapping.w_avg' not in take:
+                _measure_w_avg(nets['generator'])
+                notes.append('w_avg was measured over 10,000 latents')
+            if any(k.endswith('noise_const') and k not in take for k in nets['generator'].state_dict()):
+                notes.append('constant noise was drawn anew')
             if d is not None:
                 try: nets['discriminator'] = _build_network(*read_d(d), size)
                 except (ImportRefused, *_damage) as e: notes.append(f'the discriminator was left out: {e}')
@@ -653,9 +688,10 @@ def _read_networks(path):
         except _damage as e:
             raise ImportRefused(f"{path} is not a StyleGAN2 that is known here ({str(e)[:100] or type(e).__name__}); "
                                 "nothing in it was run") from None
-    return nets,dict(imported=dict(file=Path(path).name, sha256=file_sha256(path), format=kind, network=name, notes=notes))
+    rec = dict(file=Path(path).name, sha256=file_sha256(path), format=kind, network=name, notes=notes)
+    return nets,dict(imported=rec)
 
-# %% ../../nbs/models/17_import.ipynb #6d0c8b96
+# %% ../../nbs/models/17_import.ipynb #f3ecbd1c
 def import_model(
     path,  # A .pkl of NVIDIA's, a .pt of rosinality's, or a folder of ours
     out,   # Folder to make, or to replace where it is a saved model
@@ -674,12 +710,13 @@ def import_model(
 def _import_card(g, rec):
     "A model card for an imported generator"
     about = f"{g.img_resolution}x{g.img_resolution}, {g.img_channels} channels, {g.num_ws} styles of size {g.w_dim}"
-    return '\n'.join([f"# {rec['file']}\n", f"A StyleGAN2 generator, {about}" + (f', {g.c_dim} labels.' if g.c_dim else '.'),
-                      f"\nImported from `{rec['network']}` of a {rec['format']} checkpoint (SHA-256 `{rec['sha256']}`), of which nothing "
-                      "was run. What it was trained on, and its licence, are those of its makers.\n",
-                      *(f'- {o}' for o in rec['notes'])]) + '\n'
+    if g.c_dim: about += f', {g.c_dim} labels'
+    origin = f"`{rec['network']}` of a {rec['format']} checkpoint (SHA-256 `{rec['sha256']}`)"
+    return '\n'.join([f"# {rec['file']}\n", f"A StyleGAN2 generator, {about}.\n",
+                      f"Imported from {origin}, of which nothing was run. What it was trained on, and its licence, are",
+                      "those of its makers.\n", *(f'- {o}' for o in rec['notes'])]) + '\n'
 
-# %% ../../nbs/models/17_import.ipynb #fb290e2a
+# %% ../../nbs/models/17_import.ipynb #1ccd3f2c
 @torch.no_grad()
 def sample_imported(
     g,              # Generator
@@ -689,6 +726,6 @@ def sample_imported(
 )->torch.Tensor:    # [n,C,H,W], colour or grey
     "Random pictures, with constant noise; picture i has label i modulo `c_dim`"
     z = torch.randn(n, g.z_dim, generator=torch.Generator().manual_seed(seed))
-    c = torch.eye(g.c_dim)[torch.arange(n)%g.c_dim] if g.c_dim else [None]*n
-    img = torch.cat([g(z[i:i+1], None if c[i] is None else c[i][None], truncation_psi=psi, noise_mode='const') for i in range(n)])
+    c = torch.eye(g.c_dim)[torch.arange(n)%g.c_dim][:,None] if g.c_dim else [None]*n
+    img = torch.cat([g(z[i:i+1], c[i], truncation_psi=psi, noise_mode='const') for i in range(n)])
     return img if img.shape[1] in (1,3) else img[:,:3 if img.shape[1]>3 else 1]

@@ -15,14 +15,15 @@ from .layers import EqualLinear,EqualConv2d,SQRT2,NOISE_MODES,fold_resample,memo
 from .layers import minibatch_std,pixel_norm
 from .stylegan import check_input,layer_modes,level_channels
 
-# %% ../../nbs/models/12_stylegan2.ipynb #b9155601
+# %% ../../nbs/models/12_stylegan2.ipynb #fa92a35f
 def check_taps(
     taps, # Filter along one direction, one to twelve finite numbers whose sum is not 0
 )->tuple:
     "The filter as a tuple of floats, or a clear refusal"
     res = tuple(float(o) for o in taps)
     if not 1<=len(res)<=12 or not all(map(math.isfinite, res)) or abs(sum(res))<1e-6:
-        raise ValueError(f"resample_filter should be 1 to 12 finite numbers whose sum is not 0, such as [1,3,3,1], got {taps!r}")
+        raise ValueError(f"resample_filter should be 1 to 12 finite numbers whose sum is not 0, "
+                         f"such as [1,3,3,1], got {taps!r}")
     return res
 
 def _kernel(x, taps, gain, flip):
@@ -153,7 +154,7 @@ class LabelMapping(nn.Module):
         ws = x[:,None].expand(-1, self.num_ws, -1)
         return ws if truncation_psi==1 else torch.lerp(self.w_avg, ws.float(), psi)
 
-# %% ../../nbs/models/12_stylegan2.ipynb #16252343
+# %% ../../nbs/models/12_stylegan2.ipynb #f960c7a7
 class ModulatedLayer(nn.Module):
     "Modulated convolution, noise, bias, leaky ReLU"
     def __init__(self, in_channels, channels, resolution, w_dim, up=False, taps=(1.,3.,3.,1.), use_noise=True,
@@ -168,7 +169,8 @@ class ModulatedLayer(nn.Module):
             self.register_buffer('noise_const', torch.randn(1, 1, resolution, resolution))
 
     def forward(self, x, w, noise_mode='random'):
-        if noise_mode not in NOISE_MODES: raise ValueError(f"noise_mode should be one of {NOISE_MODES}, got {noise_mode!r}")
+        if noise_mode not in NOISE_MODES:
+            raise ValueError(f"noise_mode should be one of {NOISE_MODES}, got {noise_mode!r}")
         s = self.affine(w)
         x = modulated_conv(x, self.weight, s, self.up, self.taps)
         scale = SQRT2*self.gain*demodulation(self.weight, s)
@@ -257,7 +259,7 @@ class ModulatedSynthesis(nn.Module):
     def _double(self, img):
         with torch.autocast(img.device.type, enabled=False): return filter_up(img, self.taps)
 
-# %% ../../nbs/models/12_stylegan2.ipynb #0a631759
+# %% ../../nbs/models/12_stylegan2.ipynb #d6eec870
 class StyleGAN2Generator(nn.Module):
     "Latents, and labels if it was built for them, to images in about [-1,1]"
     def __init__(self,
@@ -282,8 +284,8 @@ class StyleGAN2Generator(nn.Module):
         self.init_args = {k:v for k,v in locals().items() if k not in ('self','__class__','num_fp16_res')}
         self.z_dim,self.c_dim,self.w_dim = z_dim,c_dim,w_dim
         self.img_resolution,self.img_channels = img_resolution,img_channels
-        self.synthesis = ModulatedSynthesis(w_dim, img_resolution, img_channels, channel_base, channel_max, architecture,
-                                            resample_filter, conv_clamp, use_noise, patch)
+        self.synthesis = ModulatedSynthesis(w_dim, img_resolution, img_channels, channel_base, channel_max,
+                                            architecture, resample_filter, conv_clamp, use_noise, patch)
         self.num_ws = self.synthesis.num_ws
         self.mapping = LabelMapping(z_dim, c_dim, w_dim, self.num_ws, mapping_layers, mapping_lr_mul)
 
@@ -299,13 +301,13 @@ class StyleGAN2Generator(nn.Module):
     )->Tensor:                       # Images, [N,C,H,W]
         return self.synthesis(self.mapping(z, c, truncation_psi, truncation_cutoff), noise_mode)
 
-# %% ../../nbs/models/12_stylegan2.ipynb #619e6a60
+# %% ../../nbs/models/12_stylegan2.ipynb #20369941
 class _DownLevel(nn.Module):
     "A residual level of the discriminator"
     def __init__(self, in_channels, channels, taps, clamp):
         super().__init__()
         self.conv = EqualConv2d(in_channels, in_channels)
-        self.down = EqualConv2d(in_channels, channels, gain=1.)       # sqrt(2) of the leaky ReLU over sqrt(2) of the sum
+        self.down = EqualConv2d(in_channels, channels, gain=1.)   # sqrt(2) of the leaky ReLU over sqrt(2) of the sum
         self.skip = nn.Parameter(torch.randn(channels, in_channels, 1, 1))
         self.taps,self.clamp,self.scale = taps,clamp,math.sqrt(0.5/in_channels)
 

@@ -76,7 +76,7 @@ class PathLength(Callback):
     def set_state(self, tensors):
         if tensors: self.pl_mean = tensors['pl_mean']
 
-# %% ../../nbs/training/36_stylegan2.ipynb #ec39a811
+# %% ../../nbs/training/36_stylegan2.ipynb #3456cf9f
 _paper = dict(
     kimg=25_000, bs=32, lr_g=2e-3, lr_d=2e-3, betas=(0.,0.99), style_mixing=0.9, r1_gamma=10., r1_interval=16,
     pl_weight=2., pl_interval=4, ema_half_life=10_000, decay_start=1., final_lr=1.,
@@ -84,7 +84,8 @@ _paper = dict(
     d_args=dict(channel_base=32768, channel_max=512))
 
 _world = _paper | dict(
-    bs=16, lr_g=4e-3, lr_d=4e-3, style_mixing=0.5, r1_gamma=0.1, pl_weight=1., ema_half_life=5_000, decay_start=0.5, final_lr=0.1,
+    bs=16, lr_g=4e-3, lr_d=4e-3, style_mixing=0.5, r1_gamma=0.1, pl_weight=1., ema_half_life=5_000,
+    decay_start=0.5, final_lr=0.1,
     g_args=dict(z_dim=64, w_dim=64, mapping_layers=4, mapping_lr_mul=0.1, channel_base=1024, channel_max=128,
                 resample_filter=[1,1], use_noise=False, patch=2),
     d_args=dict(channel_base=1024, channel_max=128, resample_filter=[1,1], patch=2))
@@ -96,10 +97,11 @@ stylegan2_presets = {
                               g_args=_world['g_args'] | dict(channel_base=2048),
                               d_args=_world['d_args'] | dict(channel_base=2048)),
     'world-32': _world | dict(img_resolution=32, kimg=200),
-    'world-16': _world | dict(img_resolution=16, kimg=1, bs=8, g_args=_world['g_args'] | _small, d_args=_world['d_args'] | _small),
+    'world-16': _world | dict(img_resolution=16, kimg=1, bs=8, g_args=_world['g_args'] | _small,
+                              d_args=_world['d_args'] | _small),
 }
 
-# %% ../../nbs/training/36_stylegan2.ipynb #41833d23
+# %% ../../nbs/training/36_stylegan2.ipynb #309a5159
 def stylegan2_learner(
     world,                # From `load_world`, or its name
     resolution:int=None,  # Side of the images; the world's, or the preset's
@@ -124,19 +126,21 @@ def stylegan2_learner(
     more = [GeneratorEMA(p['ema_half_life']), DivergenceWatch()]
     if p['decay_start']<1: more.append(CosineDecay(p['decay_start'], p['final_lr']))
     if p['style_mixing']: more.append(StyleMixing(p['style_mixing']))
-    learn = StyleGANLearner(FactorLoader(world, bs=p['bs'], seed=seed), g, d, [*terms, *more, *L(cbs)], p['lr_g'], p['lr_d'], p['betas'])
+    loader = FactorLoader(world, bs=p['bs'], seed=seed)
+    learn = StyleGANLearner(loader, g, d, [*terms, *more, *L(cbs)], p['lr_g'], p['lr_d'], p['betas'])
     learn.preset,learn.world = p,world
     return learn
 
 def _preset(name, resolution, overrides):
     "The settings of a preset, some replaced, for images of a size"
     name = name or f'world-{resolution or 32}'
-    if name not in stylegan2_presets: raise ValueError(f"preset should be one of {sorted(stylegan2_presets)}, got {name!r}")
+    if name not in stylegan2_presets:
+        raise ValueError(f"preset should be one of {sorted(stylegan2_presets)}, got {name!r}")
     p = stylegan2_presets[name]
     unknown = sorted(overrides.keys()-p.keys())
     if unknown: raise ValueError(f"preset {name!r} has no setting {unknown}; it has {sorted(p)}")
     p = p | overrides
     if resolution not in (None, p['img_resolution']):
-        raise ValueError(f"preset {name!r} is for images of {p['img_resolution']}, the world has {resolution}: load it so, "
-                         f"or give img_resolution={resolution}")
+        raise ValueError(f"preset {name!r} is for images of {p['img_resolution']}, the world has {resolution}: "
+                         f"load it so, or give img_resolution={resolution}")
     return p
