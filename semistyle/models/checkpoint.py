@@ -19,17 +19,17 @@ from .. import __version__
 from ..core import atomic_folder,settle_folder,read_json,to_json,write_atomic,write_json
 from ..data.factors import FactorSpace
 
-# %% ../../nbs/models/16_checkpoint.ipynb #daa48603
+# %% ../../nbs/models/16_checkpoint.ipynb #652c8dbe
 _homes = dict(
-    generator          = 'semistyle.models.stylegan:Generator',
-    discriminator      = 'semistyle.models.stylegan:Discriminator',
-    semi_discriminator = 'semistyle.models.semi:SemiDiscriminator',
+    generator               = 'semistyle.models.stylegan:Generator',
+    discriminator           = 'semistyle.models.stylegan:Discriminator',
+    semi_discriminator      = 'semistyle.models.semi:SemiDiscriminator',
     stylegan2_generator     = 'semistyle.models.stylegan2:StyleGAN2Generator',
     stylegan2_discriminator = 'semistyle.models.stylegan2:StyleGAN2Discriminator',
     traditional_generator   = 'semistyle.models.variants:TraditionalGenerator',
     growing_generator       = 'semistyle.models.variants:GrowingGenerator',
     growing_discriminator   = 'semistyle.models.variants:GrowingDiscriminator',
-    oracle             = 'semistyle.metrics.disentangle:Oracle')
+    oracle                  = 'semistyle.metrics.disentangle:Oracle')
 _models = {}
 
 def _home(cls): return f'{cls.__module__}:{cls.__qualname__}'
@@ -154,12 +154,13 @@ def is_pickle(
     safetensors = start[3:]==b'\0\0\0\0\0{'
     return start[:4]==b'PK\3\4' or (start[:1]==b'\x80' and start[1:2] in (b'\2',b'\3',b'\4',b'\5') and not safetensors)
 
-# %% ../../nbs/models/16_checkpoint.ipynb #2f0547df
+# %% ../../nbs/models/16_checkpoint.ipynb #6b473a0b
 def _folder(path, main):
     "The folder `path`, once it is clear that it holds the JSON file `main`"
     path = settle_folder(path)
     if path.is_file() and is_pickle(path):
-        raise ValueError(f"{path} is a pickle, which can run anything, so is not read: give a folder made by semistyle")
+        raise ValueError(f"{path} is a pickle, which can run anything, so is not read: give a folder made by semistyle, "
+                         "or make one of it with semistyle_import, which runs nothing")
     if not path.is_dir():
         what = 'a file' if path.exists() else 'missing'
         raise ValueError(f"{path} should be a folder that holds {main}, is {what}: give a folder made by semistyle")
