@@ -210,7 +210,7 @@ def open_mpi3d(
     return ArrayDataset(name, space or mpi3d_space(len(rows), path), rows, path, resolution=resolution, fit=fit,
                         filter=filter)
 
-# %% ../../nbs/data/04_published.ipynb #4f29d4b5
+# %% ../../nbs/data/04_published.ipynb #a26ea2df
 _matrix_types = {0x1E3D4C51:'<f4', 0x1E3D4C53:'<f8', 0x1E3D4C54:'<i4', 0x1E3D4C55:'|u1', 0x1E3D4C56:'<i2'}
 
 def matrix_rows(
@@ -223,6 +223,7 @@ def matrix_rows(
         with writing(path), open(path, 'rb') as f:
             f.seek(max(path.stat().st_size-8, 0))
             crc,size = struct.unpack('<II', f.read(8).rjust(8, b'\0'))
+        if size<20: raise ValueError(f"{path} should unpack to a matrix, ends before it does: get it again")
         check_sizes([size], path.stat().st_size, path)
         target = Path(cache_dir or default_cache())/'unpacked'/f'{path.stem}-{crc:08x}-{size:x}.mat'
         return _matrix(unpack_once(lambda: gzip.open(path), size, target, path), path)
