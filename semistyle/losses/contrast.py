@@ -34,7 +34,7 @@ def focus_mask(
     low = m.amin((1,2), keepdim=True)
     return (m-low)/(m.amax((1,2), keepdim=True)-low+eps)
 
-# %% ../../nbs/losses/22_contrast.ipynb #237961fd
+# %% ../../nbs/losses/22_contrast.ipynb #50b5d71c
 SIMILARITIES = dict(squared=lambda cos, m: m*cos.square(), twice=lambda cos, m: (m*cos).square(),
                     abs=lambda cos, m: m*cos.abs(), signed=lambda cos, m: m*cos)
 FOCUSES = ('mask','none','pooled')
@@ -45,7 +45,7 @@ def _check(focus, similarity):
 
 def _average(cos, m, similarity):
     "Weighted average of a function of cosines over the last two dimensions"
-    return SIMILARITIES[similarity](cos, m).sum((-2,-1))/(m.sum((-2,-1))+1e-12)
+    return SIMILARITIES[similarity](cos, m).sum((-2,-1))/(m.sum((-2,-1))+1e-3)
 
 def _prepared(change, focus):
     "Directions of a layer's changes at each position, and their masks"
