@@ -22,9 +22,13 @@ from .factors import FactorSpace
 try: import fcntl
 except ImportError: fcntl = None
 
-# %% ../../nbs/data/02b_casting.ipynb #5698b358
-def dot3(a, b): return a[0]*b[0] + a[1]*b[1] + a[2]*b[2]
-def vec3(*v): return np.array(v, np.float32).reshape(3,1)
+# %% ../../nbs/data/02b_casting.ipynb #205a88bf
+def dot3(a, b):
+    "Dot products of vectors in columns, [3,n] or [3,1] each"
+    return a[0]*b[0] + a[1]*b[1] + a[2]*b[2]
+def vec3(*v):
+    "One vector as a column, float32 [3,1]"
+    return np.array(v, np.float32).reshape(3,1)
 def _root(h): return np.sqrt(np.maximum(h, 0))
 def _ahead(t, ok): return np.where(ok & (t>1e-3), t, np.float32(np.inf))
 def _no_zero(v): return np.where(np.abs(v)<1e-7, np.float32(1e-7), v)
@@ -353,7 +357,7 @@ def _cast_all(self:CastWorld):
     assert len(surfels)<=2**16
     return ids, np.array(surfels, np.int32)
 
-# %% ../../nbs/data/02b_casting.ipynb #64a11b14
+# %% ../../nbs/data/02b_casting.ipynb #6a2e3b24
 @patch
 def _state(self:CastWorld, g):
     "Sample numbers [4,H*W] and surfels of state `g`, cast now unless among the last 16"
@@ -365,8 +369,11 @@ def _state(self:CastWorld, g):
     return self.recent[g]
 
 @patch
-def look_up(self:CastWorld, g, l):
-    "The packed colour of each sample, [4,H*W], of state `g` under lighting `l`"
+def look_up(self:CastWorld,
+    g:int, # Index of the geometric state
+    l:int, # Index of the lighting
+)->np.ndarray: # uint32 [4,H*W]
+    "The packed colour of each sample"
     if self.eager: return self.table[l].take(self.ids[g], mode='clip')
     ids,surfels = self._state(g)
     return self.paint(surfels, l).take(ids)

@@ -82,7 +82,7 @@ def random_bytes(
     words = np.arange(-(-k//4), dtype=np.uint32)*np.uint32(0x9e3779b9)
     return mix_bits(start[:,None]+words).astype('<u4').view(np.uint8)[:,:k]
 
-# %% ../../nbs/data/03_scenes.ipynb #da519206
+# %% ../../nbs/data/03_scenes.ipynb #e2723711
 def noisy_sprites(
     x:np.ndarray, # Sprites, uint8 [n,H,W,1]
     idx,          # Their indices, [n]
@@ -98,7 +98,9 @@ def color_sprites(
 )->np.ndarray:    # uint8 [n,H,W,3]
     "A random colour for each sprite, half bright at least in every channel"
     color = 128 + random_bytes(idx, 3, 2)//2
-    return ((x.astype(np.uint16)*color[:,None,None]+127)//255).astype(np.uint8)
+    out,on = np.zeros((*x.shape[:3],3), np.uint8),np.nonzero(x[...,0])
+    out[on] = (x[on].astype(np.uint16)*color[on[0]]+127)//255
+    return out
 
 def picture_sprites(
     x:np.ndarray,       # Sprites, uint8 [n,H,W,1]
@@ -111,12 +113,14 @@ def picture_sprites(
     top,left = ((random_bytes(idx, 8, 3).view('<u4').astype(np.int64)*places)>>32).T
     out = np.empty((n,h,w,3), np.uint8)
     for o,i,j in zip(out, top, left): o[:] = picture[i:i+h,j:j+w]
-    tint = random_bytes(idx, 3, 4)[:,None,None]
-    out = (out>>1) + (tint>>1) + (out&tint&1)                            # their mean, in bytes
-    out,cover = out.astype(np.uint16),x.astype(np.uint16)
-    return ((out*(255-cover) + (255-out)*cover + 127)//255).astype(np.uint8)
+    tint,rows = np.tile(random_bytes(idx, 3, 4), w)[:,None],out.reshape(n,h,3*w)
+    rows[:] = (rows>>1) + (tint>>1) + (rows&tint&1)                      # their mean, in bytes
+    on = np.nonzero(x[...,0])
+    there,cover = out[on].astype(np.uint16),x[on].astype(np.uint16)
+    out[on] = (there*(255-cover) + (255-there)*cover + 127)//255
+    return out
 
-# %% ../../nbs/data/03_scenes.ipynb #975df2cf
+# %% ../../nbs/data/03_scenes.ipynb #dd09f3ac
 def read_picture(
     path, # An image file of at least 64x64 pixels, 8 bits a channel
 )->np.ndarray: # uint8 [H,W,3]
@@ -130,7 +134,7 @@ def read_picture(
     if mode[0] in 'IF':
         raise ValueError(f"`picture` should have 8 bits a channel, {str(path)!r} has mode {mode}: save it as JPEG")
     if min(x.shape[:2])<64:
-        raise ValueError(f"`picture` should be at least 64x64, {str(path)!r} is {x.shape[1]}x{x.shape[0]}: take a larger")
+        raise ValueError(f"`picture` should be at least 64x64, {str(path)!r} is {x.shape[1]}x{x.shape[0]}")
     return x
 
 def fit_picture(
