@@ -273,7 +273,7 @@ def read_json_labels(
     k = len(rows[0][1])
     return ['class'] if k==1 else [f'label{i}' for i in range(k)], _unique_rows(rows, source)
 
-# %% ../../nbs/data/04_images.ipynb #fb5b4eaa
+# %% ../../nbs/data/04_images.ipynb #586ae963
 _extensions = {'.png','.jpg','.jpeg','.webp','.bmp','.tif','.tiff','.gif','.ppm','.pgm','.jp2'}
 
 class ImageFiles(FactorDataset):
@@ -311,19 +311,25 @@ class ImageFiles(FactorDataset):
                          str(path))
         self.report['images'] = self.n
 
-    def _decode(self, name, *args):
-        return decode_image(self.files.read(name), *args, name=f'{self.files.path}/{name}')
-    def images(self, idx)->np.ndarray:
-        "The images with indices `idx` [n], uint8 [n,H,W,C]"
-        idx = self.check_idx(idx)
-        res = np.empty((len(idx), *self.image_shape), np.uint8)
-        for o,i in zip(res, idx): o[:] = self._decode(self.names[i], self.resolution, self.channels, *self._fit)
-        return res
-    def codes(self, idx)->np.ndarray:
-        "The codes of images `idx` [n], float32 [n,k] in [0,1]; NaN where a label is missing"
-        return super().codes(idx) if self._codes is None else self._codes[self.check_idx(idx)]
+# %% ../../nbs/data/04_images.ipynb #b1bdb971
+@patch
+def _decode(self:ImageFiles, name, *args):
+    return decode_image(self.files.read(name), *args, name=f'{self.files.path}/{name}')
 
-# %% ../../nbs/data/04_images.ipynb #ed2b42c1
+@patch
+def images(self:ImageFiles, idx)->np.ndarray:
+    "The images with indices `idx` [n], uint8 [n,H,W,C]"
+    idx = self.check_idx(idx)
+    res = np.empty((len(idx), *self.image_shape), np.uint8)
+    for o,i in zip(res, idx): o[:] = self._decode(self.names[i], self.resolution, self.channels, *self._fit)
+    return res
+
+@patch
+def codes(self:ImageFiles, idx)->np.ndarray:
+    "The codes of images `idx` [n], float32 [n,k] in [0,1]; NaN where a label is missing"
+    if self._codes is None: return FactorDataset.codes(self, idx)
+    return self._codes[self.check_idx(idx)]
+
 @patch
 def _size(self:ImageFiles, name):
     "Height and width of a picture as it is seen"

@@ -529,7 +529,7 @@ def _where(name, root):
     raise ValueError(f"{name} should be in {root} or {root/name}, as {', '.join(files)}; it is not there. Where there "
                      f"is internet, {get}")
 
-# %% ../../nbs/data/04_published.ipynb #fd102fd0
+# %% ../../nbs/data/04_published.ipynb #6c182deb
 def _guess(path):
     "Name of the published set whose files `path` is, or None"
     stem = path.name.lower()
@@ -546,19 +546,19 @@ def _guess(path):
 
 def _call(opens, name, path, given):
     "Open, or say which options the set has"
-    takes = [o for o in inspect.signature(opens).parameters if o not in ('path','name','look') and o!='resolution']
-    unknown = sorted(given.keys()-set(takes)-{'resolution'})
+    fixed = {'path','name',*getattr(opens, 'keywords', ())}
+    takes = [o for o in inspect.signature(opens).parameters if o not in fixed]
+    unknown = sorted(given.keys()-set(takes))
     if unknown: raise ValueError(f"{name} should be opened with options among {takes}, got {unknown}")
     return opens(path, **given)
 
-# %% ../../nbs/data/04_published.ipynb #7f5a19a7
+# %% ../../nbs/data/04_published.ipynb #6378a2d9
 def load_dataset(
     name,                # A published set or rendered world by name, or the path of a file, folder or zip
     resolution:int=None, # Side of the images; that of the files when None, 64 for a rendered world
     root=None,           # Where published sets are looked for; `default_root()` when None
     **options            # Of the set: `space`, `fit`, `filter`, `labels`, `partition`, `attributes`, `seed`...
-# Has `name`, `space`, `resolution`, `image_shape`, `images`, `batch`, `tensor`, `codes`, and `ds[i]`
-):
+):                       # A `FactorDataset`, a packed store, or a rendered world
     "Open any data set; `ValueError` that says what is wrong with its files, or where to get them"
     given = {k:v for k,v in dict(options, resolution=resolution).items() if v is not None}
     key = str(name).lower().replace('_', '-')
@@ -566,13 +566,13 @@ def load_dataset(
     if key in _sets and not (isinstance(name, Path) or os.sep in str(name)):
         if key in _grids: given.setdefault('space', _grids[key])
         return _call(_sets[key].opens, key, _where(key, root), given)
-    path = Path(name)
-    if not path.exists():
+    path = Path(name) if isinstance(name, (str,Path)) and str(name) else None
+    if path is None or not path.exists():
         raise ValueError(f"data set should be one of {published_sets()}, a world ({sorted(_worlds)}) or a path that "
-                         f"exists, got {str(name)!r}")
+                         f"exists, got {name if isinstance(name, Path) else repr(name)}")
     _load_plugins()
     for _,recognises,opens in _formats:
-        if recognises(path): return opens(path, **given)
+        if recognises(path): return _call(opens, str(path), path, given)
     what = _guess(path)
     if what in _grids: given.setdefault('space', _grids[what])
     if what: return _call(_sets[what].opens if what in _sets else open_mpi3d, what, path, given)
