@@ -81,12 +81,12 @@ class CosineDecay(Callback):
         return up*(self.final + (1-self.final)*(1+math.cos(math.pi*done))/2)
     def before_batch(self): self.opt.scale_lr(self.factor(self.kimg, self.target_kimg))
 
-# %% ../../nbs/training/31_callbacks.ipynb #e94e87ef
+# %% ../../nbs/training/31_callbacks.ipynb #f809332d
 class ProgressiveGrowing(Callback):
     "Fade in one level of growing networks after the other (Karras et al. 2018, sec. 2)"
     order,run_valid = 46,False
     def __init__(self,
-        phase_kimg:float=600., # Images for which a level is held, and then for which the next one is faded in, in thousands
+        phase_kimg:float=600., # Thousands of images for which a level is held, and then the next one faded in
         start:int=1,           # First level: 0 is 4x4, 1 is 8x8 (times `patch`)
     ): store_attr()
     def level(self,

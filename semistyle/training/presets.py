@@ -63,7 +63,7 @@ def semi_terms(
         (image_weight,        LabelledImages(image_weight)),
         (gan_weight and r1_gamma, LazyR1(r1_gamma, r1_interval))) if on]
 
-# %% ../../nbs/training/32_presets.ipynb #6f73bf3b
+# %% ../../nbs/training/32_presets.ipynb #e26ea2be
 _term_keys = 'gan_weight gamma_g gamma_e beta alpha xi image_weight r1_gamma r1_interval'.split()
 
 def get_preset(
@@ -89,7 +89,8 @@ def semi_learner(
     labels = split_labels(world.space, p['eta'], seed) if p['eta'] else None
     nets = semi_networks(len(world.space.sizes), world.resolution, world.image_shape[2], p['g_args'], p['d_args'])
     terms = semi_terms(**{k:p[k] for k in _term_keys})
-    return _learner(world, p, labels, nets, terms, cbs, seed, device, world.space.sample_codes if p['grid_codes'] else None)
+    prior = world.space.sample_codes if p['grid_codes'] else None
+    return _learner(world, p, labels, nets, terms, cbs, seed, device, prior)
 
 # %% ../../nbs/training/32_presets.ipynb #25dae5bc
 def _settings(world, preset, overrides):
@@ -112,7 +113,7 @@ def _learner(world, p, labels, nets, terms, cbs, seed, device, sample_codes=None
     learn.preset,learn.world,learn.labels = p,world,labels
     return learn
 
-# %% ../../nbs/training/32_presets.ipynb #943fe237
+# %% ../../nbs/training/32_presets.ipynb #d5a67930
 def stylegan_learner(
     world,                       # From `load_world`; its resolution must be the preset's
     preset:str='robot-32',       # Name of a preset; what it says of codes and labels is not used
@@ -126,5 +127,6 @@ def stylegan_learner(
     "A Learner for an unconditional generator on a world: adversarial loss and R1"
     p = _settings(world, preset, overrides)
     size = dict(img_resolution=world.resolution, img_channels=world.image_shape[2])
-    terms = semi_terms(p['gan_weight'], gamma_g=0., beta=0., alpha=0., r1_gamma=p['r1_gamma'], r1_interval=p['r1_interval'])
-    return _learner(world, p, None, (generator(**size, **p['g_args']), discriminator(**size, **p['d_args'])), terms, cbs, seed, device)
+    terms = semi_terms(p['gan_weight'], 0., 0., 0., 0., r1_gamma=p['r1_gamma'], r1_interval=p['r1_interval'])
+    nets = generator(**size, **p['g_args']),discriminator(**size, **p['d_args'])
+    return _learner(world, p, None, nets, terms, cbs, seed, device)
