@@ -6,7 +6,7 @@
 __all__ = ['needs', 'measures', 'basic', 'Subject', 'check_subject', 'Measure', 'register_measure', 'plan_measures',
            'run_measures', 'summary', 'measure_model']
 
-# %% ../../nbs/metrics/48_evaluate.ipynb #14b70fdc
+# %% ../../nbs/metrics/48_evaluate.ipynb #40fa8665
 import shutil,time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from functools import lru_cache,partial
 from hashlib import sha256
 from pathlib import Path
 import torch
+from fastcore.basics import patch
 import semistyle
 from ..core import file_sha256,mean_std,read_json,record_result,to_json
 from ..models.checkpoint import SavedModel
@@ -36,7 +37,7 @@ def _code_sha():
 _published = dict(lpips=(lpips_vgg, VGG16.url, 'path'), inception=(Inception, Inception.url, 'quality'),
                   vgg16_fc2=(VGGFeatures, VGGFeatures.url, 'quality_vgg'))
 
-# %% ../../nbs/metrics/48_evaluate.ipynb #eef8f5fd
+# %% ../../nbs/metrics/48_evaluate.ipynb #b58e9ed5
 class Subject:
     "A model, and what it is measured with"
     def __init__(self,
@@ -66,31 +67,35 @@ class Subject:
     def draw(self, n): return latent_sampler(self.generator, self.space)(n)
     def some_codes(self, n): return self.space.sample_codes(n) if self.space else torch.rand(n, self.generator.c_dim)
 
-    def read(self, n, seed, progress=False):
-        "Codes that the encoder reads in `n` pictures, and their factors; read once for all metrics"
-        if self._read[0]!=(n,seed):
-            self._read = (n,seed),read_factors(self.encode, self.world, n, seed, progress=progress)
-        return self._read[1]
+# %% ../../nbs/metrics/48_evaluate.ipynb #d703aa60
+@patch
+def read(self:Subject, n, seed, progress=False):
+    "Codes that the encoder reads in `n` pictures, and their factors; read once for all metrics"
+    if self._read[0]!=(n,seed):
+        self._read = (n,seed),read_factors(self.encode, self.world, n, seed, progress=progress)
+    return self._read[1]
 
-    def published(self, name, fetch=False):
-        "Published features, or why they cannot be had; downloaded only where `fetch`"
-        make,url,metric = _published[name]
-        have = Path(torch.hub.get_dir())/'checkpoints'/Path(url).name
-        if name not in self._nets and not (fetch or have.exists()):
-            return (f"{have.name} is not in PyTorch's cache: put it into {have.parent}, or ask for {metric} by name to "
-                    "download it")
-        try: self._nets[name] = self._nets.get(name) or make().to(self.device)
-        except (ImportError, OSError, ValueError) as e: return ' '.join(str(e).split())
-        return self._nets[name]
+@patch
+def published(self:Subject, name, fetch=False):
+    "Published features, or why they cannot be had; downloaded only where `fetch`"
+    make,url,metric = _published[name]
+    have = Path(torch.hub.get_dir())/'checkpoints'/Path(url).name
+    if name not in self._nets and not (fetch or have.exists()):
+        return (f"{have.name} is not in PyTorch's cache: put it into {have.parent}, or ask for {metric} by name to "
+                "download it")
+    try: self._nets[name] = self._nets.get(name) or make().to(self.device)
+    except (ImportError, OSError, ValueError) as e: return ' '.join(str(e).split())
+    return self._nets[name]
 
-    def identity(self):
-        "What a number depends on besides its measure: the model's files, the judges and the code"
-        def sha(net):
-            if net is None: return None
-            return sha256(b''.join(v.detach().cpu().numpy().tobytes() for v in net.state_dict().values())).hexdigest()
-        cfg = self.model.path/'config.json'
-        files = file_sha256(cfg) if cfg.is_file() else {k:sha(v) for k,v in self.model.networks.items()}
-        return to_json(dict(model=files, world=repr(self.world), oracle=sha(self.oracle), code=_code_sha()))
+@patch
+def identity(self:Subject):
+    "What a number depends on besides its measure: the model's files, the judges and the code"
+    def sha(net):
+        if net is None: return None
+        return sha256(b''.join(v.detach().cpu().numpy().tobytes() for v in net.state_dict().values())).hexdigest()
+    cfg = self.model.path/'config.json'
+    files = file_sha256(cfg) if cfg.is_file() else {k:sha(v) for k,v in self.model.networks.items()}
+    return to_json(dict(model=files, world=repr(self.world), oracle=sha(self.oracle), code=_code_sha()))
 
 # %% ../../nbs/metrics/48_evaluate.ipynb #a32cc942
 @torch.no_grad()
@@ -110,7 +115,7 @@ def check_subject(
             raise ValueError(f"{s.model.path} should read finite codes, gives NaN or infinity: its training has "
                              "diverged")
 
-# %% ../../nbs/metrics/48_evaluate.ipynb #0c70a7b1
+# %% ../../nbs/metrics/48_evaluate.ipynb #96d3f58f
 needs = dict(
     encoder  =(lambda s: s.encoder is not None, 'the model holds no encoder'),
     generator=(lambda s: s.generator is not None, 'the model holds no generator'),
@@ -127,6 +132,7 @@ for _name in _published:
     def _has(s, name=_name): return not isinstance(s.published(name), str)
     needs[_name] = _has,lambda s, name=_name: s.published(name)
 
+# %% ../../nbs/metrics/48_evaluate.ipynb #16b16a36
 @dataclass
 class Measure:
     "What one run over pictures gives"
@@ -178,7 +184,7 @@ def _true_pictures(s, n, seed, folder, progress):
 @register_measure('render_ratio', '', 'render_ratio', 'codes renderer', 2000, 2000)
 def _render_ratio(s, n, seed, folder, progress): return dict(render_ratio=render_ratio(s.generate, s.world, n, seed)),{}
 
-# %% ../../nbs/metrics/48_evaluate.ipynb #4a69e497
+# %% ../../nbs/metrics/48_evaluate.ipynb #c901fb0b
 def _factor_metric(name, s, n, seed, folder, progress):
     res = score_factors(*s.read(n, seed, progress), [name], seed)[name]
     values = {k:res[k] for k in measures[name].better}
@@ -187,7 +193,9 @@ def _factor_metric(name, s, n, seed, folder, progress):
 _of_dci = ' '.join('{0}_%s' % o for o in ('disentanglement','completeness','informativeness'))
 for _name in [o for o in factor_metrics if o!='mig']:
     _parts = _of_dci.format(_name) if _name.startswith('dci') else _name
-    _add = register_measure(_name, _parts, '', 'encoder world', 3000 if _name=='dci' else 15_000, 50_000)
+    _each = 250 if _name.endswith('_vae') else 6     # pictures of each value, on average: votes share one in 64
+    _fits = partial(lambda each, s: each*max(s.world.space.sizes), _each)
+    _add = register_measure(_name, _parts, '', 'encoder world', 3000 if _name=='dci' else 15_000, 50_000, _fits)
     _add(partial(_factor_metric, _name))
 
 # %% ../../nbs/metrics/48_evaluate.ipynb #15e6e608
@@ -212,7 +220,7 @@ for _name,_features,_crop,_needs in (('path','lpips_vgg',False,'lpips'), ('path_
     _add = register_measure(_name, '', _parts, f'generator {_needs}', 500, 50_000)
     _add(partial(_path, _distances[_features], _crop))
 
-# %% ../../nbs/metrics/48_evaluate.ipynb #d73d4d43
+# %% ../../nbs/metrics/48_evaluate.ipynb #9996cecf
 _features = dict(inception=lambda s: s.published('inception'), vgg16_fc2=lambda s: s.published('vgg16_fc2'),
                  oracle=lambda s: OracleFeatures(s.oracle), disc=lambda s: DiscriminatorFeatures(s.discriminator))
 
@@ -228,7 +236,8 @@ for _name,_of,_which in (('quality','inception',('fd','kd')), ('quality_vgg','vg
                          ('quality_oracle','oracle',('fd','kd','pr')), ('quality_disc','disc',('fd','kd','pr'))):
     _higher = [quality_name(o, _of) for o in ('precision','recall') if 'pr' in _which]
     _lower = [quality_name(o, _of) for o in ('fd','kd') if o in _which]
-    _add = register_measure(_name, ' '.join(_higher), ' '.join(_lower), f'generator world {_of}', 5000, 50_000, partial(_fewest, _of))
+    _names_of,_needs = [' '.join(o) for o in (_higher,_lower)],f'generator world {_of}'
+    _add = register_measure(_name, *_names_of, _needs, 5000, 50_000, partial(_fewest, _of))
     _add(partial(_quality, _of, _which))
 
 # %% ../../nbs/metrics/48_evaluate.ipynb #99a8d336
@@ -264,7 +273,7 @@ def _size(name, sizes, n):
     if n and name in basic: return max(n*m.quick//10_000, 1)
     return sizes if isinstance(sizes, int) else getattr(m, sizes)
 
-# %% ../../nbs/metrics/48_evaluate.ipynb #6c95465f
+# %% ../../nbs/metrics/48_evaluate.ipynb #148b3251
 def plan_measures(
     s:Subject,       # What to measure
     metrics:str='',  # 'all', or names parted by commas; `basic` by default
@@ -277,7 +286,8 @@ def plan_measures(
     asked = _names(metrics)
     named = asked and 'all' not in asked
     names = [o for a in asked for o in _measures_of(a)] if named else list(measures) if asked else basic
-    for o in _published.keys() & {o for k in names for o in measures[k].needs if named}: s.published(o, fetch=True)
+    wanted = {o for k in names for o in measures[k].needs if named}
+    for o in _published.keys() & wanted: s.published(o, fetch=True)
     sizes = {k:_size(k, sizes, n) for k in measures if k in names}
     lacks = {k:measures[k].lacks(s, n) for k,n in sizes.items()}
     skipped = {k:why for k,why in lacks.items() if why}
@@ -330,7 +340,7 @@ def run_measures(
     if folder: shutil.rmtree(folder, ignore_errors=True)
     return [r for r in runs if r['measure'] not in failed],failed
 
-# %% ../../nbs/metrics/48_evaluate.ipynb #66017e27
+# %% ../../nbs/metrics/48_evaluate.ipynb #94de569c
 def summary(
     runs:list,     # From `run_measures`
     only=None,     # Numbers to show; all by default
@@ -349,6 +359,7 @@ def summary(
     return dict(metrics={k:v for k,v in stats.items() if k not in ceiling},
                 ceiling={k.removesuffix('_true'):v for k,v in ceiling.items()}, protocols=protocols)
 
+# %% ../../nbs/metrics/48_evaluate.ipynb #51fe2baa
 def measure_model(
     s:Subject,           # What to measure
     metrics:str='',      # See `plan_measures`
