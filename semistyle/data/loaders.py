@@ -27,7 +27,7 @@ class LabelSplit:
     def __repr__(self):
         return f"LabelSplit: {len(self):,} of {self.n:,} images (eta={self.eta:g}, seed {self.seed})"
 
-# %% ../../nbs/data/06_loaders.ipynb #acb7fb14
+# %% ../../nbs/data/06_loaders.ipynb #c3db5ba9
 def _cover(space, rng):
     "As few rows of factors as show every value of every factor, [max(sizes),k], no two alike"
     n = max(space.sizes)
@@ -47,9 +47,12 @@ def split_labels(
     "Choose `eta` of all images to have labels, every value of every factor among them"
     if not isinstance(space, FactorSpace):
         world,space = space,space.space
-        if not getattr(world, 'labelled', True): raise ValueError(f"{world} should have labels to choose from, has none: open it with `labels`, or train with eta=0")
+        if not getattr(world, 'labelled', True):
+            raise ValueError(f"{world} should have labels to choose from, has none: open it with `labels`, or train "
+                             f"with eta=0")
         if isinstance(space, AttributeSpace): return _split_table(world, eta, seed)
-    if isinstance(space, AttributeSpace): raise ValueError(f"`space` should be the data set itself, for the images of {space} are no grid")
+    if isinstance(space, AttributeSpace):
+        raise ValueError(f"`space` should be the data set itself, for the images of {space} are no grid")
     n,rng = _n_labels(eta, len(space)),np.random.default_rng(seed)
     first = space.to_index(_cover(space, rng))[:n]
     rest = rng.choice(len(space), min(n+len(first), len(space)), replace=False, shuffle=False)
@@ -75,27 +78,30 @@ def _split_table(world, eta, seed):
     rest = rng.permutation(np.setdiff1d(has, first))[:n-len(first)]
     return LabelSplit(world.space, float(eta), int(seed), np.sort(np.concatenate([first, rest])), len(world))
 
-# %% ../../nbs/data/06_loaders.ipynb #a8b7e3fc
+# %% ../../nbs/data/06_loaders.ipynb #6e9354ad
 def label_counts(
     world,      # A data set, or a rendered world
     split=None, # Count only the images of this `LabelSplit`
-)->list:        # A dict for each factor: `name`, `labelled`, `missing`, `values`, `unseen` (values no label has), and the shares `rarest` and `commonest` of a value
+)->list:        # A dict for each factor, as below
     "How many labels each factor has, and how evenly they fall on its values; of a continuous one, on 64 bins"
     codes,rows = image_codes(world, np.arange(len(world)) if split is None else split.labelled),[]
     for name,m,v in zip(world.space.names, world.space.sizes, codes.T):
         known = v[~np.isnan(v)]
         counts = np.bincount(np.rint(known*(m-1)).astype(np.int64), minlength=m)
-        rows.append(dict(name=name, labelled=len(known), missing=len(v)-len(known), values=m, unseen=int((counts==0).sum()),
-                         rarest=float(counts.min()/max(len(known), 1)), commonest=float(counts.max()/max(len(known), 1))))
+        rows.append(dict(name=name, labelled=len(known), missing=len(v)-len(known), values=m,
+                         unseen=int((counts==0).sum()),
+                         rarest=float(counts.min()/max(len(known), 1)),
+                         commonest=float(counts.max()/max(len(known), 1))))
     return rows
 
-# %% ../../nbs/data/06_loaders.ipynb #11b96dcb
+# %% ../../nbs/data/06_loaders.ipynb #bfa8e5e1
 @patch
 def save(self:LabelSplit,
     path, # JSON file to write
 ):
     "Write the split as JSON"
-    write_json(path, dict(space=self.space.to_dict(), eta=self.eta, seed=self.seed, n=self.n, labelled=self.labelled.tolist()))
+    write_json(path, dict(space=self.space.to_dict(), eta=self.eta, seed=self.seed, n=self.n,
+                          labelled=self.labelled.tolist()))
 
 @patch
 def check_space(self:LabelSplit,
@@ -105,7 +111,8 @@ def check_space(self:LabelSplit,
     "Refuse when the split is of another space, or of another number of images"
     if self.space!=space:
         raise ValueError(f"the label split should be of {space}, is of {self.space}; make one with `split_labels`")
-    if n not in (None,self.n): raise ValueError(f"the label split should be of {n:,} images, is of {self.n:,}; make one with `split_labels`")
+    if n not in (None,self.n):
+        raise ValueError(f"the label split should be of {n:,} images, is of {self.n:,}; make one with `split_labels`")
 
 @patch(cls_method=True)
 def load(cls:LabelSplit,
