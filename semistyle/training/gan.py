@@ -133,18 +133,21 @@ class MixUp(MixUpSmoothness):
         x,self.mixed_c = mix_pairs(step.x_lab, step.c_lab, step.x_lab.roll(1, 0), step.c_lab.roll(1, 0), lam)
         return {'mixed':x}
 
-# %% ../../nbs/training/30_gan.ipynb #f2d924ca
+# %% ../../nbs/training/30_gan.ipynb #67a9372e
 class LabelledImages(LossTerm):
-    "The picture of a labelled code should be the labelled image"
+    "The picture of a labelled code should be the labelled image; images that lack a label are left out"
     order = 23
     def __init__(self,
         image_weight:float=10., # Weight in the generator's phase
     ): store_attr()
     def weight(self, phase): return self.image_weight if phase=='g' else 0.
     def ask(self, step):
-        z = torch.randn(len(step.c_lab), step.z.shape[1], device=step.z.device)
-        step.ask('labelled', z, step.c_lab)
-    def loss(self, step): return image_loss(step.fake('labelled'), step.x_lab)
+        self.known = ~step.c_lab.isnan().any(1)
+        c = step.c_lab[self.known]
+        step.ask('labelled', torch.randn(len(c), step.z.shape[1], device=step.z.device), c)
+    def loss(self, step):
+        img = step.fake('labelled')
+        return image_loss(img, step.x_lab[self.known]) if len(img) else img.sum()
 
 # %% ../../nbs/training/30_gan.ipynb #6fa6fd04
 class LazyR1(Callback):

@@ -15,7 +15,7 @@ from .gan import StyleGANLearner,AdversarialLoss,UnsupervisedCode,SupervisedCode
 from .gan import MixUpSmoothness,MixUp,LabelledImages,LazyR1
 from .callbacks import GeneratorEMA,CosineDecay,DivergenceWatch,StyleMixing
 
-# %% ../../nbs/training/32_presets.ipynb #8fba504b
+# %% ../../nbs/training/32_presets.ipynb #79c8f902
 _paper = dict(
     img_resolution=128, eta=0.001, kimg=10_000, bs=32, labelled_bs=32, lr_g=2e-3, lr_d=2e-3, betas=(0.,0.99),
     g_args=dict(z_dim=512, w_dim=512, mapping_layers=8, mapping_lr_mul=0.01, channel_base=16384, channel_max=512),
@@ -33,6 +33,7 @@ _small = dict(channel_base=128, channel_max=16, blur=False)
 
 presets = {
     'paper':    _paper,
+    'celeba-256': _paper | dict(img_resolution=256, eta=0.005, gamma_g=1., beta=1., grid_codes=True),
     'robot-64': _robot | dict(img_resolution=64, kimg=300,
                               g_args=_robot['g_args'] | dict(channel_base=2048, patch=4),
                               d_args=_robot['d_args'] | dict(channel_base=1024, patch=4)),
@@ -63,7 +64,7 @@ def semi_terms(
         (image_weight,        LabelledImages(image_weight)),
         (gan_weight and r1_gamma, LazyR1(r1_gamma, r1_interval))) if on]
 
-# %% ../../nbs/training/32_presets.ipynb #e26ea2be
+# %% ../../nbs/training/32_presets.ipynb #2f2d14b4
 _term_keys = 'gan_weight gamma_g gamma_e beta alpha xi image_weight r1_gamma r1_interval'.split()
 
 def get_preset(
@@ -86,7 +87,7 @@ def semi_learner(
 )->StyleGANLearner:
     "A Learner for Semi-StyleGAN on a world"
     p = _settings(world, preset, overrides)
-    labels = split_labels(world.space, p['eta'], seed) if p['eta'] else None
+    labels = split_labels(world, p['eta'], seed) if p['eta'] else None
     nets = semi_networks(len(world.space.sizes), world.resolution, world.image_shape[2], p['g_args'], p['d_args'])
     terms = semi_terms(**{k:p[k] for k in _term_keys})
     prior = world.space.sample_codes if p['grid_codes'] else None
