@@ -415,9 +415,12 @@ def _preview(ds, out, sizes, workers, seed, say):
 
 _actions = dict(info=_info, pack=_pack, check=_check, preview=_preview, download=None)
 
-# %% ../nbs/70_cli.ipynb #777c294c
-def _bench(what, world, resolution, seconds, seed):
+# %% ../nbs/70_cli.ipynb #dfb32097
+def _bench(what, world, resolution, seconds, seed, images):
     "One of the measurements, with its default settings"
+    if what=='data':
+        from semistyle.training.data_speed import bench_data
+        return bench_data(images, resolution or 64, 60 if seconds is None else seconds, seed)
     if what=='metrics':
         from semistyle.metrics.speed import bench_metrics
         return bench_metrics(world, resolution or 32, seed)
@@ -431,29 +434,32 @@ def _bench_lines(res, of=''):
         if isinstance(v, dict) and k!='machine': yield from _bench_lines(v, f'{of}{k}.')
         else: yield f'{of}{k} {v:.4g}' if isinstance(v, float) else f'{of}{k} {v}'
 
-# %% ../nbs/70_cli.ipynb #a1aebaae
+# %% ../nbs/70_cli.ipynb #9d5ae080
 @call_parse
 def bench(
-    what:str,             # train: images a second; render: microseconds an image; metrics: seconds beside the usual ways
-    resolution:int=None,  # Side of the images; 64 for render, 32 for the others by default
+    what:str,             # train: images a second; render: microseconds an image; metrics, data: beside the usual ways
+    resolution:int=None,  # Side of the images; 64 for render and data, 32 for the others by default
     world:str='robot',    # Name of a world
     seconds:float=None,   # Measure for so long; 60 for train, 10 for render by default; metrics run in full
     seed:int=0,           # Of the weights and the batches
+    images:int=None,      # data: images of the large store, and at most in the others; 737,280 by default, 9 GB for a few minutes
     json:bool=False,      # Print JSON
     out:str='',           # JSON file to write
 ):
-    "Time training in turns with the same networks in float32, contiguous and unfused; or the renderer; or the metrics"
-    args = dict(what=what, resolution=resolution, world=world, seconds=seconds, seed=seed)
+    "Time training in turns with the same networks in float32, contiguous and unfused; or the renderer, metrics, or stores"
+    args = dict(what=what, resolution=resolution, world=world, seconds=seconds, seed=seed, images=images)
     with _command() as say:
-        if what not in ('train','render','metrics'):
-            raise ValueError(f"what should be train, render or metrics, got {what!r}")
+        if what not in ('train','render','metrics','data'):
+            raise ValueError(f"what should be train, render, metrics or data, got {what!r}")
+        if images is not None and what!='data': raise ValueError(f"images should be given for data only, got {images} for {what}: leave it out")
+        if world!='robot' and what=='data': raise ValueError(f"world should be robot for data, got {world!r}: leave it out")
         if what=='metrics' and seconds is not None:
             raise ValueError(f"seconds should not be given for metrics, which run in full, got {seconds}: leave it out")
         _at_least(0, seconds=seconds, seed=seed)
         if out: _writable(out)
         from json import dumps
         from semistyle.core import machine_info,record_result,to_json
-        res = to_json(_bench(what, world, resolution, seconds, seed) | dict(machine=machine_info()))
+        res = to_json(_bench(what, world, resolution, seconds, seed, images) | dict(machine=machine_info()))
         if json: say(dumps(res))
         else: say('\n'.join(_bench_lines(res)))
         if out: record_result(out, _command_line('bench', **args), seed, **{k:v for k,v in res.items() if k!='machine'})
