@@ -47,7 +47,7 @@ class _Aside:
         return self.to.write(text)
     def __getattr__(self, name): return getattr(self.to, name)
 
-# %% ../nbs/70_cli.ipynb #9e0840c7
+# %% ../nbs/70_cli.ipynb #ebcd2bf8
 @contextmanager
 def _command(on_interrupt='nothing was lost'):
     "Yield a function that prints results; on a command line, end as a command should"
@@ -64,7 +64,7 @@ def _command(on_interrupt='nothing was lost'):
             with redirect_stdout(aside): yield say
             return
         except KeyboardInterrupt: code,end = 130,f'interrupted: {on_interrupt}'
-        except (ValueError, OSError) as e: code,end = 2,_sentence(e)
+        except (ValueError, OSError, ImportError) as e: code,end = 2,_sentence(e)
     print(f'{Path(sys.argv[0]).stem}: {end}', file=aside)
     sys.exit(code)
 
