@@ -347,7 +347,7 @@ def _open_data(name, resolution, labels, fit, filter, skip_broken, root):
     from semistyle.data.published import load_dataset
     return load_dataset(name, resolution, root, labels=labels, fit=fit, filter=filter, skip_broken=skip_broken or None)
 
-# %% ../nbs/70_cli.ipynb #79d013f6
+# %% ../nbs/70_cli.ipynb #c3ee6214
 @call_parse
 def data(
     action:str,           # info, pack, check, preview or download
@@ -370,7 +370,7 @@ def data(
         if action not in _actions: raise ValueError(f"action should be one of {', '.join(_actions)}, got {action!r}")
         _at_least(0, seed=seed); _at_least(1, workers=workers)
         if action=='download': return _download(name, root, say)
-        out = out or (f'{Path(name).stem}-preview.png' if action=='preview' else '')
+        out = str(out) or (f'{Path(name).stem}-preview.png' if action=='preview' else '')
         if action=='preview' and not out.endswith('.png'): raise ValueError(f"out should end in .png for preview, got {Path(out).name}")
         if action=='pack' and not out: raise ValueError("out should be the folder of the new store, got none: give one with --out")
         if out and action!='pack': _writable(out)
