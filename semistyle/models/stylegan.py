@@ -36,7 +36,7 @@ def level_channels(
         raise ValueError(f"patch should be 1, 2 or 4 and leave at least 4x4 of {size}, got {patch!r}")
     return [max(1, min(channel_base//2**(k+2), channel_max)) for k in range(n+1-patch.bit_length())]
 
-# %% ../../nbs/models/11_stylegan.ipynb #49e0eee5
+# %% ../../nbs/models/11_stylegan.ipynb #e2e082bc
 class MappingNetwork(nn.Module):
     "Latents `z`, and codes `c` if there are any, to styles `ws`"
     def __init__(self,
@@ -64,7 +64,7 @@ class MappingNetwork(nn.Module):
         if self.training: self.w_avg.lerp_(x.detach().mean(0).to(self.w_avg.dtype), 1-self.w_avg_beta)
         ws = x[:,None].expand(-1, self.num_ws, -1)
         if truncation_psi==1: return ws
-        psi = torch.full((self.num_ws,1), truncation_psi, device=ws.device)
+        psi = torch.full((self.num_ws,1), float(truncation_psi), device=ws.device)
         psi[truncation_cutoff:] = 1. if truncation_cutoff is not None else truncation_psi
         return torch.lerp(self.w_avg, ws, psi)
 
