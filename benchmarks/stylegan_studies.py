@@ -1,16 +1,16 @@
-"""Train the two small StyleGANs whose pictures the notebook `experiments/stylegan_studies` shows.
+"""Train the small StyleGAN whose pictures the notebook `experiments/stylegan_studies` shows.
 
-    python benchmarks/stylegan_studies.py --kimg 30
+    python benchmarks/stylegan_studies.py --kimg 10
 
-`robot` shows style mixing and truncation; `sprites-noisy`, the world with a random background, shows what the noise inputs do. Each is saved
-as a model in results/stylegan_studies/; one that is there is left alone."""
+Its world is `sprites-noisy`, whose random background gives the noise inputs something to draw. It is saved as a model in
+results/stylegan_studies/; one that is there is left alone."""
 from pathlib import Path
 from fastcore.script import call_parse
 
-settings = {'robot': dict(patch=2), 'sprites-noisy': dict(patch=1, channel_base=512)}
+settings = {'sprites-noisy': dict(patch=1, channel_base=512)} # world -> arguments of the generator
 
 @call_parse
-def main(kimg:float=30., # Thousands of images for each model
+def main(kimg:float=10., # Thousands of images
          seed:int=0,     # Of everything
          only:str='',    # Space-separated worlds; all when empty
          out:str='results/stylegan_studies'): # Folder for the models
