@@ -4,8 +4,8 @@
 
 writes one file a row and seed into results/stylegan_tables/ and skips those that are there, so an interrupted call goes on with the next
 row. All rows have the same number of images, widths and rates; they differ in the generator, its noise, its mixing and its mapping network. The
-networks stay in models/ beside the results when --keep is given. Look at their pictures: after 10 kimg the generators had lost most of their
-variety, which shortens paths and makes attributes constant, so no table is shown yet."""
+networks stay in models/ beside the results when --keep is given. Look at their pictures: a generator
+of these settings had lost most of its variety after 10 kimg, which shortens paths and makes attributes constant, so no table is shown yet."""
 from pathlib import Path
 from fastcore.script import call_parse,bool_arg
 

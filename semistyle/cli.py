@@ -157,7 +157,7 @@ def _metrics_file(model):
     path = Path(model).resolve()
     return f"{path.parent.name if path.name=='model' else path.name}-metrics.json"
 
-# %% ../nbs/70_cli.ipynb #e50962da
+# %% ../nbs/70_cli.ipynb #b89384ff
 @call_parse
 def evaluate(
     model:str,         # Folder of a saved model, or the name of a shipped one
@@ -171,7 +171,7 @@ def evaluate(
     check:bool=False,  # Only say what would be measured, with how many pictures, and what is lacking
     out:str='',        # JSON file to write, and to go on from; with --metrics it is <model>-metrics.json by default
 ):
-    "MIG, L2, MIG-gen, L2-gen and render_ratio of a model, or with --metrics any of the papers': mean and spread over seeds"
+    "MIG, L2, MIG-gen, L2-gen and render_ratio of a model, or any of the papers' metrics: mean and spread over seeds"
     args = dict(model=model, world=world, n=n, seed=seed, seeds=seeds, oracle=oracle, metrics=metrics, samples=samples)
     out = out or (_metrics_file(model) if metrics else '')
     with _command(f'what was measured is in {out}, go on with the same command' if out else 'nothing was lost') as say:
@@ -186,13 +186,15 @@ def evaluate(
             for o in lacking: say(o)
             return
         if metrics: print('\n'.join(lacking))
-        res = measure_model(subject, metrics, samples, n, range(seed, seed+seeds), out, command=_command_line('evaluate', **args),
+        command,repeats = _command_line('evaluate', **args),range(seed, seed+seeds)
+        res = measure_model(subject, metrics, samples, n, repeats, out, command=command,
                             model=model, samples=n or 10_000)
         true = {f'{k} of true pictures':v for k,v in res['ceiling'].items()}
         say(_table([dict(measure=k, **v) for k,v in (res['metrics'] | true).items()]))
         for k in res['skipped'].keys()-skipped.keys(): say(f"{k} failed: {res['skipped'][k]}")
         if not metrics and subject.oracle is None:
-            say('no oracle is shipped for this world and resolution, so MIG-gen and L2-gen are left out: give one with --oracle')
+            say('no oracle is shipped for this world and resolution, so MIG-gen and L2-gen are left out: '
+                'give one with --oracle')
     if not _is_command(): return res
 
 # %% ../nbs/70_cli.ipynb #526b3ec0
@@ -241,7 +243,7 @@ def show(
         record_result(out.with_suffix('.json'), _command_line('show', **args), seed, model=model, kind=kind, psi=psi)
         say(f'wrote {out}')
 
-# %% ../nbs/70_cli.ipynb #de24326e
+# %% ../nbs/70_cli.ipynb #7c59283a
 @call_parse
 def discover(
     model:str,              # Folder of a saved model, or the name of a shipped one
@@ -262,11 +264,13 @@ def discover(
                 minutes=minutes, samples=samples, n=n, seed=seed, resume=resume)
     out = Path(out or f'{Path(model).resolve().name}-{method}')
     with _command(f'what was computed is in {out}, go on with --resume') as say:
-        _at_least(2, directions=directions, samples=samples, n=n); _at_least(.001, kimg=kimg); _at_least(0, seed=seed, minutes=minutes)
+        _at_least(2, directions=directions, samples=samples, n=n)
+        _at_least(.001, kimg=kimg); _at_least(0, seed=seed, minutes=minutes)
         from semistyle.discover.report import run_discovery
         from semistyle.training.callbacks import TrainingDiverged
         try:
-            res = run_discovery(model, out, method, directions, attention, world, seed, n, _command_line('discover', **args), kimg=kimg,
+            command = _command_line('discover', **args)
+            res = run_discovery(model, out, method, directions, attention, world, seed, n, command, kimg=kimg,
                                 minutes=minutes, subspace=samples, resume=resume)
         except TrainingDiverged as e: raise ValueError(_sentence(e)) from e
         for k,v in (res.get('metrics') or {}).items(): say(f'{k} {v:.3g}')
@@ -274,11 +278,11 @@ def discover(
         say(f'open {out}/report.html')
     if not _is_command(): return res
 
-# %% ../nbs/70_cli.ipynb #45c170ba
+# %% ../nbs/70_cli.ipynb #e0020d55
 @call_parse
 def import_checkpoint(
-    path:str,      # A .pkl of stylegan2-ada-pytorch or stylegan3's StyleGAN2, a .pt of rosinality's, or a folder of ours
-    out:str='',    # Folder to make, with a picture and a JSON file of the same name beside; named after the file by default
+    path:str,      # A .pkl of NVIDIA's StyleGAN2 in PyTorch, a .pt of rosinality's, or a folder of ours
+    out:str='',    # Folder to make, with a picture and a JSON file beside; named after the file by default
     n:int=12,      # Pictures to draw of it; 0 for none
     psi:float=.7,  # Their truncation: 1 for none, 0 for the average picture
     seed:int=0,    # Of their latents
@@ -294,21 +298,25 @@ def import_checkpoint(
         from semistyle.viz import image_grid,save_image
         m = import_model(path, out)
         about = {k:v for k,v in m.generator.init_args.items() if v is not None} if 'generator' in m.networks else {}
-        if n and about: save_image(out.with_name(f'{out.name}.png'), image_grid(sample_imported(m.generator, n, seed, psi), ncol=min(n, 6)))
-        record_result(out.with_name(f'{out.name}.json'), _command_line('import_checkpoint', **args), seed, time.monotonic()-start,
+        if n and about:
+            drawn = sample_imported(m.generator, n, seed, psi)
+            save_image(out.with_name(f'{out.name}.png'), image_grid(drawn, ncol=min(n, 6)))
+        command = _command_line('import_checkpoint', **args)
+        record_result(out.with_name(f'{out.name}.json'), command, seed, time.monotonic()-start,
                       networks=list(m.networks), generator=about, imported=m.config.get('imported'))
         for o in (m.config.get('imported') or {}).get('notes', []): say(f'note: {o}')
         size = about.get('img_resolution', '?')
         say(f"{out}: {', '.join(m.networks)} of {size}x{size} images, imported in {time.monotonic()-start:.0f} s")
     if not _is_command(): return m
 
-# %% ../nbs/70_cli.ipynb #1cbb443b
+# %% ../nbs/70_cli.ipynb #b4e3def2
 def _sizes(text, space):
     "The space with the sizes in `text`, which stand in the order of its names"
     from semistyle.data.factors import FactorSpace
     try: return FactorSpace(space.names, [int(o) for o in text.split(',')])
-    except ValueError as e: raise ValueError(f"sizes should be whole numbers of at least 1 with commas between, {space.n_factors} for "
-                                             f"{', '.join(space.names)}, got {text!r}") from e
+    except ValueError as e:
+        raise ValueError(f"sizes should be whole numbers of at least 1 with commas between, {space.n_factors} for "
+                         f"{', '.join(space.names)}, got {text!r}") from e
 
 def _check_data(ds, sizes, seed, say):
     "Check a store's bytes and a grid's factors; what was found, and the sentences that say what is wrong"
@@ -317,13 +325,15 @@ def _check_data(ds, sizes, seed, say):
     res,wrong = dict(name=ds.name, images=len(ds)),[]
     if isinstance(ds, PackedDataset):
         res['damaged'] = check_packed(ds.path)
-        wrong += [f"{ds.path}/images.npy is damaged, the checksum of images {a:,} to {b:,} differs: restore it from a copy or pack anew"
+        wrong += [f"{ds.path}/images.npy is damaged, the checksum of images {a:,} to {b:,} differs: "
+                  "restore it from a copy or pack anew"
                   for a,b in res['damaged'][:1]]
         if not wrong: say(f'every byte of {ds.path} is as it was packed')
     d = describe_dataset(ds)
     if d['grid'] and d['labelled'] and not wrong:
         res |= check_factors(ds, _sizes(sizes, ds.space) if sizes else None, seed, progress=True)
-        say(_table([{k:str(v) if k in ('clear','shift','found','declared') else v for k,v in o.items()} for o in res['rows']]) if res['rows'] else '')
+        words = 'clear','shift','found','declared'
+        say(_table([{k:str(v) if k in words else v for k,v in o.items()} for o in res['rows']]) if res['rows'] else '')
         wrong += res['problems']
         if res['ok']: say(f'the factors fit the pixels: {ds.space}')
     elif sizes: raise ValueError(f"sizes should be given for a grid of factors, {ds.name} is none: leave them out")
@@ -347,11 +357,11 @@ def _open_data(name, resolution, labels, fit, filter, skip_broken, root):
     from semistyle.data.published import load_dataset
     return load_dataset(name, resolution, root, labels=labels, fit=fit, filter=filter, skip_broken=skip_broken or None)
 
-# %% ../nbs/70_cli.ipynb #c3ee6214
+# %% ../nbs/70_cli.ipynb #48bf880d
 @call_parse
 def data(
     action:str,           # info, pack, check, preview or download
-    name:str,             # A rendered world or published set, or the path of a store, an author's file, a folder or zip of images
+    name:str,             # A rendered world or published set, or a path: a store, an author's file, a folder or zip
     out:str='',           # Folder of the new store; PNG for preview; JSON file for info and check
     resolution:int=None,  # Side of the images; that of the files by default
     labels:str=None,      # CSV (file,attribute,...) or dataset.json for a folder of images, or "folders"
@@ -371,8 +381,10 @@ def data(
         _at_least(0, seed=seed); _at_least(1, workers=workers)
         if action=='download': return _download(name, root, say)
         out = str(out) or (f'{Path(name).stem}-preview.png' if action=='preview' else '')
-        if action=='preview' and not out.endswith('.png'): raise ValueError(f"out should end in .png for preview, got {Path(out).name}")
-        if action=='pack' and not out: raise ValueError("out should be the folder of the new store, got none: give one with --out")
+        if action=='preview' and not out.endswith('.png'):
+            raise ValueError(f"out should end in .png for preview, got {Path(out).name}")
+        if action=='pack' and not out:
+            raise ValueError("out should be the folder of the new store, got none: give one with --out")
         if out and action!='pack': _writable(out)
         ds = _open_data(name, resolution, labels, fit, filter, skip_broken, root)
         res = _actions[action](ds, out, sizes, workers, seed, (lambda o: None) if json else say)
@@ -380,7 +392,8 @@ def data(
         if json: from json import dumps; say(dumps(res))
         if out and action!='pack':
             from semistyle.core import record_result
-            record_result(Path(out).with_suffix('.json'), _command_line('data', **args), seed, time.monotonic()-start, **res)
+            command = _command_line('data', **args)
+            record_result(Path(out).with_suffix('.json'), command, seed, time.monotonic()-start, **res)
         if wrong: raise ValueError('; '.join(wrong))
     if not _is_command(): return res
 
@@ -434,7 +447,7 @@ def _bench_lines(res, of=''):
         if isinstance(v, dict) and k!='machine': yield from _bench_lines(v, f'{of}{k}.')
         else: yield f'{of}{k} {v:.4g}' if isinstance(v, float) else f'{of}{k} {v}'
 
-# %% ../nbs/70_cli.ipynb #9d5ae080
+# %% ../nbs/70_cli.ipynb #8f6ee966
 @call_parse
 def bench(
     what:str,             # train: images a second; render: microseconds an image; metrics, data: beside the usual ways
@@ -442,17 +455,19 @@ def bench(
     world:str='robot',    # Name of a world
     seconds:float=None,   # Measure for so long; 60 for train, 10 for render by default; metrics run in full
     seed:int=0,           # Of the weights and the batches
-    images:int=None,      # data: images of the large store, and at most in the others; 737,280 by default, 9 GB for a few minutes
+    images:int=None,      # data: images of the large store, at most those of the others; by default 737,280, 9 GB
     json:bool=False,      # Print JSON
     out:str='',           # JSON file to write
 ):
-    "Time training in turns with the same networks in float32, contiguous and unfused; or the renderer, metrics, or stores"
+    "Time training beside the same networks in float32, contiguous and unfused; or the renderer, metrics, or stores"
     args = dict(what=what, resolution=resolution, world=world, seconds=seconds, seed=seed, images=images)
     with _command() as say:
         if what not in ('train','render','metrics','data'):
             raise ValueError(f"what should be train, render, metrics or data, got {what!r}")
-        if images is not None and what!='data': raise ValueError(f"images should be given for data only, got {images} for {what}: leave it out")
-        if world!='robot' and what=='data': raise ValueError(f"world should be robot for data, got {world!r}: leave it out")
+        if images is not None and what!='data':
+            raise ValueError(f"images should be given for data only, got {images} for {what}: leave it out")
+        if world!='robot' and what=='data':
+            raise ValueError(f"world should be robot for data, got {world!r}: leave it out")
         if what=='metrics' and seconds is not None:
             raise ValueError(f"seconds should not be given for metrics, which run in full, got {seconds}: leave it out")
         _at_least(0, seconds=seconds, seed=seed)
