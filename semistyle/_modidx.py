@@ -1213,6 +1213,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                                         'semistyle.losses.codes.mix_shares': ('losses/codes.html#mix_shares', 'semistyle/losses/codes.py')},
             'semistyle.losses.contrast': { 'semistyle.losses.contrast._average': ( 'losses/contrast.html#_average',
                                                                                    'semistyle/losses/contrast.py'),
+                                           'semistyle.losses.contrast._between': ( 'losses/contrast.html#_between',
+                                                                                   'semistyle/losses/contrast.py'),
                                            'semistyle.losses.contrast._check': ( 'losses/contrast.html#_check',
                                                                                  'semistyle/losses/contrast.py'),
                                            'semistyle.losses.contrast._prepared': ( 'losses/contrast.html#_prepared',

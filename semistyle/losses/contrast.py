@@ -24,17 +24,19 @@ def feature_change(
         raise ValueError(f"before and after should have maps of the same shapes, got {shapes[0]} and {shapes[1]}")
     return [b-a for a,b in zip(before, after)]
 
-# %% ../../nbs/losses/22_contrast.ipynb #82fbb1d1
+# %% ../../nbs/losses/22_contrast.ipynb #742bc468
 def focus_mask(
     change:Tensor,   # Changes of a layer, [N,C,H,W]
     eps:float=1e-6   # Keeps a flat one finite
 )->Tensor:           # In [0,1], [N,H,W]
     "Where a layer changed: its length at each position, from the least to the most changed (Zhu et al. 2022, eq. 7)"
-    m = change.norm(dim=1)
+    return _between(change.norm(dim=1), eps)
+
+def _between(m, eps=1e-6):
     low = m.amin((1,2), keepdim=True)
     return (m-low)/(m.amax((1,2), keepdim=True)-low+eps)
 
-# %% ../../nbs/losses/22_contrast.ipynb #50b5d71c
+# %% ../../nbs/losses/22_contrast.ipynb #55fab5e9
 SIMILARITIES = dict(squared=lambda cos, m: m*cos.square(), twice=lambda cos, m: (m*cos).square(),
                     abs=lambda cos, m: m*cos.abs(), signed=lambda cos, m: m*cos)
 FOCUSES = ('mask','none','pooled')
@@ -43,17 +45,17 @@ def _check(focus, similarity):
     if focus not in FOCUSES: raise ValueError(f"focus should be one of {FOCUSES}, got {focus!r}")
     if similarity not in SIMILARITIES: raise ValueError(f"similarity should be one of {tuple(SIMILARITIES)}, got {similarity!r}")
 
-def _average(cos, m, similarity):
-    "Weighted average of a function of cosines over the last two dimensions"
-    return SIMILARITIES[similarity](cos, m).sum((-2,-1))/(m.sum((-2,-1))+1e-3)
+def _average(cos, m, similarity, dims=(-2,-1)):
+    "Weighted average of a function of cosines over positions"
+    return SIMILARITIES[similarity](cos, m).sum(dims)/(m.sum(dims)+1e-3)
 
 def _prepared(change, focus):
-    "Directions of a layer's changes at each position, and their masks"
+    "A layer's changes, their lengths at each position, and their masks"
     if focus=='pooled': change = change.mean((2,3), keepdim=True)
-    m = focus_mask(change) if focus=='mask' else torch.ones_like(change[:,0])
-    return F.normalize(change, dim=1, eps=1e-10),m
+    size = change.norm(dim=1)
+    return change,size.clamp_min(1e-10),_between(size) if focus=='mask' else torch.ones_like(size)
 
-# %% ../../nbs/losses/22_contrast.ipynb #bfead102
+# %% ../../nbs/losses/22_contrast.ipynb #156113ec
 def change_similarity(
     a:list,                      # Changes of features, one [N,C,H,W] for each layer
     b:list,                      # Others, of the same shapes
@@ -63,8 +65,8 @@ def change_similarity(
     "How alike the changes of two batches are, pair by pair"
     _check(focus, similarity); feature_change(a, b)
     def layer(x, y):
-        (x,mx),(y,my) = _prepared(x, focus),_prepared(y, focus)
-        return _average((x*y).sum(1), mx*my, similarity)
+        (x,lx,mx),(y,ly,my) = _prepared(x, focus),_prepared(y, focus)
+        return _average((x*y).sum(1)/(lx*ly), mx*my, similarity)
     return sum(layer(x, y) for x,y in zip(a, b))
 
 def all_similarities(
@@ -78,8 +80,9 @@ def all_similarities(
     if [o.shape[1:] for o in a]!=[o.shape[1:] for o in b]:
         raise ValueError(f"a and b should have layers of the same shapes, got {[[*o.shape] for o in a]} and {[[*o.shape] for o in b]}")
     def layer(x, y):
-        (x,mx),(y,my) = _prepared(x, focus),_prepared(y, focus)
-        return _average(torch.einsum('nchw,kchw->nkhw', x, y), mx[:,None]*my, similarity)
+        x,lx,mx,y,ly,my = (o.flatten(-2).movedim(-1, 0).contiguous() for c in (x,y) for o in _prepared(c, focus))
+        def all_with_all(p, q): return p[:,:,None]*q[:,None]
+        return _average((x@y.mT)/all_with_all(lx, ly), all_with_all(mx, my), similarity, dims=0)  # positions come first
     return sum(layer(x, y) for x,y in zip(a, b))
 
 # %% ../../nbs/losses/22_contrast.ipynb #53b0fcc5
