@@ -7,8 +7,8 @@ writes one file a row and seed into results/contrafeat_tables/<model>/ and skips
 next row. All rows of a seed have the same subspace, number of directions, steps, batches and images, the same features and the same
 judge: the oracle of the model's world. Rows of fixed directions with `att` train ContraFeat's attention on them; Recog and LatentCLR train it
 by their own loss, as in the paper's table 4, and in the rows `more` by ContraFeat's on what they found. `--rows pairs` measures table 8, the
-losses of exact single-factor changes of the world beside those of mixed ones, and trains nothing. `--rows labels` is no method: its directions
-are fitted to all of the judge's answers, for comparison."""
+losses of exact single-factor changes of the world beside those of mixed ones, and trains nothing. `--rows judged` is no method: its directions
+and attention learn from the judge itself, for comparison."""
 import time
 from pathlib import Path
 from fastcore.script import call_parse
@@ -18,26 +18,34 @@ tables = dict(
     main={m:dict(method=m) for m in ('ganspace','sefa','recog','latentclr','contra-bi','contra-pt')}
         | {f'{m}-att-{k}':dict(method=m, attention=a) for m in ('ganspace','sefa') for k,a in both.items()}
         | {f'{m}-att':dict(method=m, attention='own') for m in ('recog','latentclr')},
-    labels={'labels':dict(method='labels')},
+    judged={'judged':dict(method='judged')},
     more={f'{m}-att-{k}':dict(method=m, attention=a) for m in ('recog','latentclr') for k,a in both.items()},
     subspace={f'contra-{v}-k{k}':dict(method=f'contra-{v}', k=k) for v in both for k in (6,12,24,48)},
     diversity={f'contra-{v}-div{d:g}':dict(method=f'contra-{v}', diversity=d) for v in both for d in (0,.01,1,10)},
     focus={f'contra-{v}-{f}':dict(method=f'contra-{v}', focus=f) for v in both for f in ('none','pooled')})
 tables['ablations'] = tables['subspace'] | tables['diversity'] | tables['focus']
 
-def taught(g, attributes, names, length, seed, n=6000):
-    "For each attribute, the direction in which a linear fit to what the judge reads in n pictures grows: no method, for comparison"
+def judged(g, attributes, subspace, n_directions, seed, batches=400, lr=.03):
+    "Directions and attention that learn from the judge itself to change one attribute each, in turn, and no other: no method, for comparison"
     import torch
-    from semistyle.discover.navigator import Directions,owner_of
+    from semistyle.discover.navigator import Navigator,edit,navigator_directions
+    from semistyle.discover.train import frozen
     from semistyle.metrics.discovery import sample_ws
-    ws = sample_ws(g, n, seed)
-    with torch.no_grad(): read = torch.cat([attributes(g.synthesis(o, noise_mode='const')) for o in ws.split(200)])
-    w = ws[:,0]-ws[:,0].mean(0)
-    slope = torch.linalg.lstsq(w, read-read.mean(0)).solution.T
-    fit = 1-(read-read.mean(0)-w@slope.T).square().sum(0)/(read-read.mean(0)).square().sum(0)
-    v = length*slope/slope.norm(dim=1, keepdim=True)
-    print('share of each attribute that is linear in w:', {k:round(float(f), 2) for k,f in zip(names, fit)}, flush=True)
-    return Directions(v[:,None].expand(-1, g.num_ws, -1), owner_of(g), list(names))
+    torch.manual_seed(seed)
+    nav,judge = Navigator(n_directions, g.num_ws, g.w_dim, subspace.axes, length=3*subspace.spread),attributes.predict
+    opt,rng = torch.optim.Adam(nav.parameters(), lr=lr, betas=(.5,.99)),torch.Generator().manual_seed(seed)
+    n,target = 2*n_directions,torch.arange(n_directions)%len(attributes.names)
+    with frozen(g, judge):
+        for _ in range(batches):
+            k = torch.arange(n)%n_directions
+            ws,step,v = sample_ws(g, n, rng),.25+.5*torch.rand(n, generator=rng),nav.variations()[k]
+            after,before = (judge(g.synthesis(edit(ws, v, o*step), noise_mode='const')) for o in (1,-1))
+            change = (after-before).abs().view(-1, n_directions, len(attributes.names)).mean(0)
+            own = change.gather(1, target[:,None])[:,0]
+            others = (change.square().sum(1)-own.square()+1e-6).sqrt()
+            loss = (others/(own+.02)).mean()
+            opt.zero_grad(); loss.backward(); opt.step()
+    return navigator_directions(nav, g, meta=dict(kimg=batches*n/1000))
 
 def score(g, found, attributes, n, seed):
     "A calibrated step for each direction, and both scores by the paper's mean of changes and by its author's code's change of means"
@@ -48,16 +56,14 @@ def score(g, found, attributes, n, seed):
     signed = torch.tensor(res['signed']).abs()
     return named,res | dict(s_disen_signed=s_disen(signed), n_discov_signed=n_discov(signed, res['protocol']['min_change']))
 
-def run_row(row, settings, seed, model, attributes, subspace, out, command, n, keep, reach, **common):
+def run_row(row, settings, seed, model, attributes, subspace, out, command, n, keep, **common):
     "Find directions by one row's method, score and record them"
     from semistyle.core import record_result
     from semistyle.discover.baselines import find_directions
     from semistyle.discover.navigator import save_directions
     from semistyle.models.features import DiscriminatorFeatures
     start = time.monotonic()
-    shared = settings.get('attention') or settings['method'].startswith('contra')
-    common['length'] = subspace.spread*(reach if shared else 1)
-    if row=='labels': directions = taught(model.generator, attributes, attributes.names, subspace.spread, seed)
+    if row=='judged': directions = judged(model.generator, attributes, subspace, common['n_directions'], seed)
     else: directions = find_directions(model.generator, DiscriminatorFeatures(model.discriminator), subspace=subspace, seed=seed,
                                        progress=False, **common | settings).directions
     seconds = time.monotonic()-start
@@ -83,14 +89,13 @@ def run_pairs(model, world, n, out, command):
 
 @call_parse
 def main(model:str='shapes-stylegan2-32', # Name of a shipped model, or folder of one with generator and discriminator
-         rows:str='main',       # A table (main, more, subspace, diversity, focus, or ablations for the last three), pairs, or rows, space-separated
+         rows:str='main',       # A table (main, judged, more, subspace, diversity, focus, or ablations for the last three), pairs, or rows, space-separated
          seeds:int=3,           # Repetitions of each row
          directions:int=12,     # How many each row has
          kimg:float=4.,         # Thousands of images for each row that trains
          minutes:float=None,    # Stop a row's training after this time
          bs:int=8,              # Images in a batch
          lr:float=.02,          # Learning rate of directions and attention
-         reach:float=3.,        # Length of directions that attention shares out among layers, in spreads of W; others have 1
          samples:int=1_000_000, # Samples of w for the subspace
          n:int=200,             # Pictures for the scores
          oracle:str=None,       # Folder of the oracle that judges; the shipped one of the model's world by default
@@ -105,7 +110,7 @@ def main(model:str='shapes-stylegan2-32', # Name of a shipped model, or folder o
     saved = load_model(model)
     out = Path(out or f'results/contrafeat_tables/{saved.path.name}')
     world = load_world(saved.config['world'], saved.generator.img_resolution)
-    command = f'python benchmarks/contrafeat_tables.py --model {model} --rows "{rows}" --seeds {seeds} --kimg {kimg:g} --lr {lr:g} --reach {reach:g}'
+    command = f'python benchmarks/contrafeat_tables.py --model {model} --rows "{rows}" --seeds {seeds} --kimg {kimg:g} --lr {lr:g}'
     if rows=='pairs': return None if (out/'pairs'/'pairs.json').exists() else run_pairs(saved, world, n, out, command)
     wanted,attributes = tables.get(rows) or {o:every[o] for o in rows.split()},world_attributes(world, oracle and load_model(oracle).oracle)
     for seed in range(seeds):
@@ -113,4 +118,4 @@ def main(model:str='shapes-stylegan2-32', # Name of a shipped model, or folder o
         subspace = informative_subspace(saved.generator, samples, seed, progress=False) if todo else None
         for row,settings in todo.items():
             run_row(row, settings, seed, saved, attributes, subspace, out, command, n, keep=seed==0 and row in tables['main'],
-                    n_directions=directions, kimg=kimg, minutes=minutes, bs=bs, lr=lr, reach=reach)
+                    n_directions=directions, kimg=kimg, minutes=minutes, bs=bs, lr=lr)

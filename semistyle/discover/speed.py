@@ -81,20 +81,22 @@ def bench_axes(
     out = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(out.stdout) | dict(samples=samples)
 
-# %% ../../nbs/discover/58_speed.ipynb #fce899ec
+# %% ../../nbs/discover/58_speed.ipynb #c1946395
 def bench_discovery(
     resolution:int=64,     # Side of the images
     seconds:float=60.,     # To measure both variants
     samples:int=1_000_000, # For the axes
     seed:int=0,            # Of weights and batches
     progress:bool=True,    # Show a bar
-)->dict:                   # `variants`, `run`, `pca`
+    batches=(8,32),        # Sizes of batches to measure; the first is that of the estimated run
+)->dict:                   # `variants`, one for each size; `run`, `pca`
     "Both variants in turns, the time that a run takes, and the axes of W"
     if samples<2: raise ValueError(f"samples should be at least 2, got {samples}")
-    variants,pca = bench_variants(resolution, seconds, seed=seed, progress=progress),bench_axes(samples, resolution)
-    kimg,cap = _default('kimg'),_default('minutes')
+    def measure(bs): return bench_variants(resolution, seconds/len(batches), bs=bs, seed=seed, progress=progress)
+    variants,pca = [measure(o) for o in batches],bench_axes(samples, resolution)
+    kimg,cap,first = _default('kimg'),_default('minutes'),variants[0]
     def minutes(speed): return 1000*kimg/speed/60
-    speeds,axes = dict(prototype=variants['images_per_s'], binary=variants['baseline_images_per_s']),pca['seconds']/60
+    speeds,axes = dict(prototype=first['images_per_s'], binary=first['baseline_images_per_s']),pca['seconds']/60
     run = {k:dict(estimated_minutes=minutes(s)+axes, at_most_minutes=min(minutes(s), cap)+axes)
            for k,s in speeds.items()}
     return dict(variants=variants, run=run | dict(kimg=kimg, stops_after_minutes=cap), pca=pca)

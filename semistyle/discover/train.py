@@ -191,7 +191,7 @@ def frozen(*nets):
         for m,was in modes: m.training = was
         for p,was in grads: p.requires_grad_(was)
 
-# %% ../../nbs/discover/52_train.ipynb #2d96d21a
+# %% ../../nbs/discover/52_train.ipynb #5228f70f
 class DiscoveryLearner(Learner):
     "Train a navigator by the terms among `cbs`"
     def __init__(self,
@@ -200,7 +200,7 @@ class DiscoveryLearner(Learner):
         features,              # Images -> list of maps; left as it is
         navigator:Navigator,   # What is trained
         cbs=None,              # Terms and other callbacks
-        lr:float=.05,          # Learning rate
+        lr:float=.02,          # Learning rate
         betas:tuple=(0.,.99),  # Adam's
         dtype=torch.float32,   # Of the activations; small changes of features get lost in bfloat16
         settings:dict=None,    # Noted in the saved state; it is only resumed with the same
@@ -305,7 +305,7 @@ class Discovery:
         nets = [o for o in self.learn.model.nets.values() if isinstance(o, Patterns)]
         return nets[0].patterns.detach().tanh().cpu() if nets else None
 
-# %% ../../nbs/discover/52_train.ipynb #e813e4ae
+# %% ../../nbs/discover/52_train.ipynb #272e2483
 def _terms(method, n, g, diversity, **how):
     "The loss of a method"
     if method=='binary': main = BinaryContrast(**how)
@@ -319,7 +319,7 @@ def _navigator(g, subspace, n, k, directions, attention, length, start='axes'):
         raise ValueError(f"subspace should have axes [{g.w_dim},{g.w_dim}] for this generator, got "
                          f"{[*subspace.axes.shape]}: compute its own")
     k = min(max(subspace.size(.99), n), g.w_dim) if k is None else k
-    length = subspace.spread if length is None else length
+    length = subspace.spread*(3 if attention else 1) if length is None else length
     basis = None if directions is not None else subspace.basis(k)
     return Navigator(n, g.num_ws, g.w_dim, basis, directions, attention, length=length, start=start)
 
@@ -339,7 +339,7 @@ def _train(learn, settings, subspace, kimg, save, resume, began):
     if save: save_directions(Path(save)/'directions', res.directions)
     return res
 
-# %% ../../nbs/discover/52_train.ipynb #d128fbf1
+# %% ../../nbs/discover/52_train.ipynb #c6a16deb
 def discover(
     g,                       # Generator; left as it is
     features,                # Images -> list of maps, such as `AlexNet()` or `DiscriminatorFeatures(d)`
@@ -352,12 +352,12 @@ def discover(
     focus:str='mask',        # Where to look: 'mask', 'none' or 'pooled'
     similarity:str=None,     # See `change_similarity`; by default 'twice' for binary, 'squared' for prototypes
     steps:tuple=(.25,1.),    # Least and largest step while training
-    length:float=None,       # Of a direction; by default the spread of W
+    length:float=None,       # Of a direction; by default the spread of W, three times that with attention
     start:str='axes',        # Where directions start: near the first axes of W, or 'random'
     kimg:float=6.,           # Thousands of pictures to train on
     minutes:float=18.,       # Stop after this time at the latest; None: never
     bs:int=8,                # Pictures in a batch
-    lr:float=.05,            # Learning rate
+    lr:float=.02,            # Learning rate
     seed:int=0,              # Of the first weights and of all batches
     c=None,                  # For a generator that takes codes: one code, or a function of (n, rng)
     subspace=None,           # A `Subspace`, or how many samples of `w` to make one of; by default a million
