@@ -97,14 +97,16 @@ def _run_notes(run):
     if not run.get('data'): return
     taught,p = run['data']['taught'],run['settings']
     if 'eta' not in p: return (yield f"{run['world']}: {run['data']['images']:,} images; labels are not read")
-    if not taught: yield f"{run['world']}: {run['data']['images']:,} images, no labels, so a code without names is learned (Info-StyleGAN)"
+    if not taught:
+        yield (f"{run['world']}: {run['data']['images']:,} images, no labels, so a code without names is learned "
+               "(Info-StyleGAN)")
     for o in taught:
         if o['unseen'] and o['values']<=33:
             yield f"{o['name']}: {o['unseen']} of {o['values']} values are in none of {o['labelled']:,} labels"
     if taught:
         few = min(taught, key=lambda o: o['labelled'])
-        yield (f"{run['world']}: {run['data']['images']:,} images, labels for {100*p['eta']:g} %, fewest of {few['name']} "
-               f"({few['labelled']:,})")
+        yield (f"{run['world']}: {run['data']['images']:,} images, labels for {100*p['eta']:g} %, "
+               f"fewest of {few['name']} ({few['labelled']:,})")
 
 # %% ../nbs/70_cli.ipynb #542581f9
 @call_parse
@@ -167,7 +169,8 @@ def _subject(model, world, oracle, any_world, weights, **options):
     if any_world and not (world or model.config.get('world')): world = None
     else: world = world_of(model, world, **options)
     for k,v in dict(oracle=oracle, labels=options['labels']).items():
-        if v and world is None: raise ValueError(f"{k} should be given with the pictures it is for: give them with --world")
+        if v and world is None:
+            raise ValueError(f"{k} should be given with the pictures it is for: give them with --world")
     subject = Subject(model, world, find_oracle(world, oracle) if world is not None else None, weights)
     check_subject(subject)
     return subject
@@ -313,7 +316,9 @@ def _sentences(path):
     "The lines of a text file, or None"
     if path is None: return None
     try: lines = Path(path).read_text(encoding='utf-8').splitlines()
-    except (OSError, UnicodeDecodeError) as e: raise ValueError(f"words should be a text file with a sentence on each line, {path} cannot be read: {e}") from None
+    except (OSError, UnicodeDecodeError) as e:
+        raise ValueError(f"words should be a text file with a sentence on each line, {path} "
+                         f"cannot be read: {e}") from None
     return [o.strip() for o in lines if o.strip()]
 
 # %% ../nbs/70_cli.ipynb #bf7f6247
@@ -337,7 +342,8 @@ def discover(
 ):
     "Find what a generator can change, and the layers that carry it, without labels"
     args = dict(model=model, out=out, method=method, directions=directions, attention=attention, world=world, kimg=kimg,
-                minutes=minutes, samples=samples, n=n, distinct=distinct, words=words, clip=clip, seed=seed, resume=resume)
+                minutes=minutes, samples=samples, n=n, distinct=distinct, words=words, clip=clip, seed=seed,
+                resume=resume)
     out = Path(out or f'{Path(model).resolve().name}-{method}')
     with _command(f'what was computed is in {out}, go on with --resume') as say:
         _at_least(2, directions=directions, samples=samples, n=n)
@@ -347,8 +353,9 @@ def discover(
         from semistyle.training.callbacks import TrainingDiverged
         try:
             command = _command_line('discover', **args)
-            res = run_discovery(model, out, method, directions, attention, world, seed, n, command, kimg=kimg,
-                                distinct=distinct, words=sentences, scorer=clip, minutes=minutes, subspace=samples, resume=resume)
+            res = run_discovery(model, out, method, directions, attention, world, seed, n, command,
+                                kimg=kimg, distinct=distinct, words=sentences, scorer=clip, minutes=minutes,
+                                subspace=samples, resume=resume)
         except TrainingDiverged as e: raise ValueError(_sentence(e)) from e
         for k,v in (res.get('metrics') or {}).items(): say(f'{k} {v:.3g}')
         say(f"{len(res['names'])} directions: {', '.join(res['names'])}")
@@ -375,7 +382,8 @@ def edit(
     project:bool=False,     # Project photographs into the model
     out:str='',             # Folder to fill; <photograph>-edit by default, or the earlier edit's
     direction:Param('NAME=AMOUNT or NUMBER=AMOUNT, in usual steps; again for another', str, action='append')=None,
-    factor:Param('NAME=VALUE from 0 to 1, for a model with named factors; again for another', str, action='append')=None,
+    factor:Param('NAME=VALUE from 0 to 1, for a model with named factors; again for another', str,
+                 action='append')=None,
     directions:str=None,    # Folder of directions, such as semistyle_discover makes; that beside the model by default
     layers:str='',          # Layers that the moves go to, such as 0,2-4; all by default
     keep:bool=False,        # Add to the earlier edit's moves; otherwise these replace them
@@ -395,8 +403,8 @@ def edit(
         _at_least(1, steps=steps); _at_least(0, seed=seed)
         from semistyle.discover.edits import parse_moves,run_edit
         moves,factors = parse_moves(direction or []),parse_moves(factor or [], 'factor')
-        res = run_edit(paths, out, model, project, moves, factors, directions, _numbers(layers) if layers else None, keep,
-                       dict(fit=fit, filter=filter, skip_broken=skip_broken), _command_line('edit', **args),
+        res = run_edit(paths, out, model, project, moves, factors, directions, _numbers(layers) if layers else None,
+                       keep, dict(fit=fit, filter=filter, skip_broken=skip_broken), _command_line('edit', **args),
                        space=space, steps=steps, start=start, resume=resume, seed=seed)
         if res.get('rows'): say(_table(res['rows']))
         say(res['edit'])
@@ -431,11 +439,13 @@ def distill(
         from semistyle.training.callbacks import TrainingDiverged
         more = {} if dimensions is None else dict(z_dim=dimensions)
         try:
-            res = run_distillation(model, directions, out, world, pairs, seed, n, command=_command_line('distill', **args),
-                                   rule=rule, kimg=kimg, minutes=minutes, beta=beta, resume=resume, **more)
+            res = run_distillation(model, directions, out, world, pairs, seed, n,
+                                   command=_command_line('distill', **args), rule=rule, kimg=kimg, minutes=minutes,
+                                   beta=beta, resume=resume, **more)
         except TrainingDiverged as e: raise ValueError(_sentence(e)) from e
         for k,v in res['metrics'].items(): say(f'{k} {v:.3f}')
-        say(f"{len(res['directions'])} directions in {res['settings']['z_dim']} dimensions: {out}/vae, drawn in {out}/dimensions.png")
+        say(f"{len(res['directions'])} directions in {res['settings']['z_dim']} dimensions: {out}/vae, "
+            f"drawn in {out}/dimensions.png")
     if not _is_command(): return res
 
 # %% ../nbs/70_cli.ipynb #e0020d55

@@ -227,7 +227,8 @@ def check_factors(
     for k in progress_bar(range(space.n_factors)[::-1]) if progress else range(space.n_factors)[::-1]:
         row = _check_factor(ds, b, k, space.sizes, rng, budget, look)
         near = row.pop('near')
-        row |= dict(neighbours=float(near[0]/max(random[0], 1e-12)), z=float((random[0]-near[0])/max(np.hypot(random[1], near[1]), 1e-12)))
+        row |= dict(neighbours=float(near[0]/max(random[0], 1e-12)),
+                    z=float((random[0]-near[0])/max(np.hypot(random[1], near[1]), 1e-12)))
         rows.insert(0, dict(factor=space.names[k], declared=space.sizes[k]) | row)
         b *= row['found']
         if len(ds)%b: break
@@ -244,7 +245,8 @@ def _check_factor(ds, b, k, sizes, rng, budget, look):
     found,D,place = _read_size(ds, b, m, sizes, rng, budget, look)
     size = found or (m if R%m==0 else 1)
     shift = _read_shift(D, place, m) if size==m and R//m>=8 else 0   # of fewer lines, each has ends of its own
-    return dict(found=size, clear=found is not None, shift=shift, near=_neighbours(D, place, size) if size>1 else (0.,0.))
+    return dict(found=size, clear=found is not None, shift=shift,
+                near=_neighbours(D, place, size) if size>1 else (0.,0.))
 
 def _verdict(rows, space, n):
     "What follows from the rows"
@@ -252,16 +254,19 @@ def _verdict(rows, space, n):
     wrong = [o for o in rows if o['found']!=o['declared']]
     if wrong or len(rows)<space.n_factors:
         first = (wrong or rows[:1])[-1]
-        problems.append(f"{first['factor']} is suspect: declared with {first['declared']} values, the pixels have a seam after every "
-                        f"{first['found']}; read on from there, the sizes would be {sizes}, declared are {[*space.sizes]}")
+        problems.append(f"{first['factor']} is suspect: declared with {first['declared']} values, the pixels have a "
+                        f"seam after every {first['found']}; read on from there, the sizes would be {sizes}, "
+                        f"declared are {[*space.sizes]}")
     for o in rows:
-        if o['shift']: problems.append(f"{o['factor']} is suspect: its lines begin {o['shift']} of {o['declared']} places too late or "
-                                       f"{o['declared']-o['shift']} too early, as when the list of images is off by one")
-        if o['neighbours']>1.2: problems.append(f"{o['factor']} is suspect: neighbours along it differ {o['neighbours']:.2f} times as much "
-                                                "as random pairs")
+        if o['shift']:
+            problems.append(f"{o['factor']} is suspect: its lines begin {o['shift']} of {o['declared']} places too "
+                            f"late or {o['declared']-o['shift']} too early, as when the list of images is off by one")
+        if o['neighbours']>1.2:
+            problems.append(f"{o['factor']} is suspect: neighbours along it differ {o['neighbours']:.2f} times as much "
+                            "as random pairs")
     if not problems and not any(o['clear'] or o['z']>5 for o in rows):
-        problems.append("no factor shows in the pixels: neighbours differ as much as random pairs, as when images are in no order, "
-                        "or when most of each is random")
+        problems.append("no factor shows in the pixels: neighbours differ as much as random pairs, as when images are "
+                        "in no order, or when most of each is random")
     return dict(ok=not problems, sizes=sizes, problems=problems)
 
 # %% ../../nbs/data/08_check.ipynb #b56eb00d
@@ -272,7 +277,8 @@ def describe_dataset(
     h,w,c = ds.image_shape
     if getattr(ds, 'attributes', None): factors = ds.attributes
     else: factors = [dict(name=n, values=m) for n,m in zip(ds.space.names, ds.space.sizes)]
-    res = dict(name=ds.name, images=len(ds), resolution=h, channels=c, grid=type(ds.space) is FactorSpace and len(ds.space)==len(ds),
+    res = dict(name=ds.name, images=len(ds), resolution=h, channels=c,
+               grid=type(ds.space) is FactorSpace and len(ds.space)==len(ds),
                labelled=getattr(ds, 'labelled', True), factors=factors, gigabytes=len(ds)*h*w*c/1e9)
     more = {k:getattr(ds, k, None) for k in ('source','resize','dressing')}
     report = {k:len(v) for k,v in getattr(ds, 'report', {}).items() if hasattr(v, '__len__')}

@@ -119,13 +119,14 @@ def plan_pack(
     "What the store of a data set will hold, and a hash by which the data set is known again"
     n,shape,get = len(source),[*map(int, source.image_shape)],lambda name: getattr(source, name, None)
     if n<1 or len(shape)!=3 or min(shape)<1 or shape[0]!=shape[1]:
-        raise ValueError(f"{name_of(source)} should have square images of shape (H,W,C), has {n:,} of shape {tuple(shape)}")
+        raise ValueError(f"{name_of(source)} should have square images of shape (H,W,C), "
+                         f"has {n:,} of shape {tuple(shape)}")
     if type(source.space) is FactorSpace and len(source.space)!=n:
         raise ValueError(f"{name_of(source)} should have as many images as its space, {len(source.space):,}, has {n:,}")
     codes,labelled = _codes_of(source, n),get('labelled') is not False
-    plan = dict(version=VERSION, name=name_of(source), n=n, shape=shape, space=source.space.to_dict(), labelled=labelled,
-                attributes=get('attributes') or [], source=str(get('source') or ''), resize=get('resize'),
-                chunk=max(1, _chunk_bytes//int(np.prod(shape))))
+    plan = dict(version=VERSION, name=name_of(source), n=n, shape=shape, space=source.space.to_dict(),
+                labelled=labelled, attributes=get('attributes') or [], source=str(get('source') or ''),
+                resize=get('resize'), chunk=max(1, _chunk_bytes//int(np.prod(shape))))
     if get('dressing'): plan['dressing'] = source.dressing
     h = hashlib.sha256(json.dumps([to_json(plan), str(get('fingerprint'))]).encode())
     if codes is not None: h.update(codes)
@@ -140,7 +141,8 @@ def _packing_lock(folder):
         try:
             if fcntl: fcntl.lockf(f, fcntl.LOCK_EX|fcntl.LOCK_NB)
         except OSError:
-            raise ValueError(f"{folder} is being packed by another process: wait for it, or choose another name") from None
+            raise ValueError(f"{folder} is being packed by another process: wait for it, "
+                             "or choose another name") from None
         yield
 
 def _start_work(work, plan):
@@ -235,7 +237,8 @@ def pack(
     with writing(path):
         work.mkdir(parents=True, exist_ok=True)
         with _packing_lock(work):
-            if (path/'packed.json').exists(): return _packed_already(path, plan, work)  # another process made it meanwhile
+            if (path/'packed.json').exists():  # another process made it meanwhile
+                return _packed_already(path, plan, work)
             _start_work(work, plan)
             _pack_rest(source, plan, work, workers or n_cores(), progress, codes)
             os.replace(work/'store', path)
@@ -251,8 +254,8 @@ def _read_info(path):
     "What `packed.json` says of the store in `path`, refused unless it fits the files"
     file = path/'packed.json'
     if not file.exists():
-        raise ValueError(f"{path} should be a packed store, a folder with packed.json and images.npy, is not: check the "
-                         "path, or make one with `semistyle_data pack`")
+        raise ValueError(f"{path} should be a packed store, a folder with packed.json and images.npy, is not: "
+                         "check the path, or make one with `semistyle_data pack`")
     info = read_json(file)
     if not isinstance(info, dict) or info.get('version')!=VERSION:
         has = info.get('version') if isinstance(info, dict) else type(info).__name__
@@ -262,7 +265,8 @@ def _read_info(path):
         raise ValueError(f"{file} is damaged, its checksum differs: restore it from a copy or pack anew")
     size,want = _size(path/'images.npy'),info['offset']+info['n']*int(np.prod(info['shape']))
     if size!=want:
-        raise ValueError(f"{path}/images.npy should have {want:,} bytes, has {size:,}: restore it from a copy or pack anew")
+        raise ValueError(f"{path}/images.npy should have {want:,} bytes, has {size:,}: "
+                         "restore it from a copy or pack anew")
     return info
 
 def _read_codes(path, info):

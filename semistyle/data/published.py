@@ -19,7 +19,8 @@ from .casting import _worlds,default_cache
 from .factors import FactorSpace
 from .files import Files,Rows,check_sizes,download,npz_rows,tar_files,unpack_once
 from .images import FileDataset,ImageFiles
-from .scenes import SpritesWorld,color_sprites,load_world,noisy_sprites,open_picture,picture_sprites,random_bytes
+from .scenes import (
+    SpritesWorld,color_sprites,load_world,noisy_sprites,open_picture,picture_sprites,random_bytes)
 
 # %% ../../nbs/data/04c_published.ipynb #f51f1044
 class ArrayDataset(FileDataset):
@@ -135,7 +136,8 @@ def open_dsprites(
 )->DSprites:
     "dSprites (Matthey et al. 2017) and its variants (Locatello et al. 2019)"
     if look not in (None,*_looks): raise ValueError(f"`look` should be one of {[*_looks]} or None, got {look!r}")
-    if picture and look!='scream': raise ValueError(f"`picture` is for look 'scream', got one for {look!r}: leave it out")
+    if picture and look!='scream':
+        raise ValueError(f"`picture` is for look 'scream', got one for {look!r}: leave it out")
     h5 = Path(path).suffix in ('.hdf5','.h5')
     space,rows = space or dsprites_space,H5Rows(path, 'imgs') if h5 else npz_rows(path, 'imgs', cache_dir)
     ds = DSprites(f"dsprites{'-'*bool(look)}{look or ''}", space, rows, path, resolution=resolution, fit=fit,

@@ -81,7 +81,8 @@ def random_bytes(
 )->np.ndarray:  # uint8 [n,k], a fixed function of the four
     "Noise that belongs to an index"
     if not 0<=seed<2**32: raise ValueError(f"`seed` should be a whole number from 0 to {2**32-1:,}, got {seed}")
-    start = mix_bits(mix_bits(np.asarray(idx, np.uint32)) ^ np.uint32(salt*0x9e3779b9%2**32) ^ mix_bits(np.uint32(seed)))
+    start = mix_bits(mix_bits(np.asarray(idx, np.uint32)) ^ np.uint32(salt*0x9e3779b9%2**32)
+                     ^ mix_bits(np.uint32(seed)))
     words = np.arange(-(-k//4), dtype=np.uint32)*np.uint32(0x9e3779b9)
     return mix_bits(start[:,None]+words).astype('<u4').view(np.uint8)[:,:k]
 
@@ -213,6 +214,6 @@ class ScreamSprites(PictureSprites):
     ):
         path = picture or os.environ.get('SEMISTYLE_PICTURE')
         if not path:
-            raise ValueError("`picture` should be an image file for world 'sprites-scream', got none: give one, name it "
-                             "in SEMISTYLE_PICTURE, or take 'sprites-swirl', which has its own")
+            raise ValueError("`picture` should be an image file for world 'sprites-scream', got none: give one, "
+                             "name it in SEMISTYLE_PICTURE, or take 'sprites-swirl', which has its own")
         super().__init__(resolution, cache_dir, path)

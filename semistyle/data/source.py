@@ -68,8 +68,8 @@ def data_hash(
 )->str: # SHA-256 in hexadecimal
     "A hash that changes when images, labels or their resizing do, and not when the files move"
     get = lambda k: getattr(ds, k, None)
-    about = [len(ds), [*ds.image_shape], ds.space.to_dict(), get('labelled') is not False, get('resize'), get('fingerprint'),
-             (get('info') or {}).get('checksum'), *([get('dressing')] if get('dressing') else [])]
+    about = [len(ds), [*ds.image_shape], ds.space.to_dict(), get('labelled') is not False, get('resize'),
+             get('fingerprint'), (get('info') or {}).get('checksum'), *([get('dressing')] if get('dressing') else [])]
     h = hashlib.sha256(json.dumps(to_json(about)).encode())
     if not is_grid(ds) and get('labelled') is not False: h.update(_labels_sha(ds).encode())
     for o in _files_of(ds): h.update(hashlib.sha256(o).digest())
@@ -98,9 +98,9 @@ def describe_data(
     "What identifies a data set, and what is known of its labels"
     given = {k:Path(v).name if k=='labels' else v for k,v in options.items() if v}
     labelled = getattr(ds, 'labelled', True)
-    return to_json(dict(source=Path(str(getattr(ds, 'source', None) or ds.name)).name, images=len(ds), sha256=data_hash(ds),
-                        labels_sha256=_labels_sha(ds) if labelled and not is_grid(ds) else None, options=given,
-                        resize=getattr(ds, 'resize', None), dressing=getattr(ds, 'dressing', None),
+    return to_json(dict(source=Path(str(getattr(ds, 'source', None) or ds.name)).name, images=len(ds),
+                        sha256=data_hash(ds), labels_sha256=_labels_sha(ds) if labelled and not is_grid(ds) else None,
+                        options=given, resize=getattr(ds, 'resize', None), dressing=getattr(ds, 'dressing', None),
                         attributes=getattr(ds, 'attributes', None) or [],
                         taught=label_counts(ds, split) if split is not None else []))
 

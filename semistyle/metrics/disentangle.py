@@ -132,7 +132,8 @@ def _read(encode, x, name):
         got = f"shape {[*c.shape]}" if isinstance(c, Tensor) else f"a {type(c).__name__}"
         raise ValueError(f"{name} should return codes as a tensor [{len(x)},d] for {len(x)} images, got {got}")
     bad = torch.nonzero(~c.isfinite().all(0)).flatten().tolist()
-    if bad: raise ValueError(f"{name} should return finite codes, got NaN or infinity in columns {bad}: has it diverged?")
+    if bad:
+        raise ValueError(f"{name} should return finite codes, got NaN or infinity in columns {bad}: has it diverged?")
     return c.float().cpu()
 
 # %% ../../nbs/metrics/40_disentangle.ipynb #2967cbec

@@ -19,7 +19,8 @@ import semistyle
 from ..core import file_sha256,mean_std,read_json,record_result,to_json,write_json
 from ..data.source import data_hash,is_grid,is_rendered
 from ..models.checkpoint import SavedModel
-from ..models.features import VGG16,DiscriminatorFeatures,OracleFeatures,PerceptualDistance,load_weights,lpips_vgg
+from ..models.features import (
+    VGG16,DiscriminatorFeatures,OracleFeatures,PerceptualDistance,load_weights,lpips_vgg)
 from .disentangle import evaluate_encoder,evaluate_generator,render_ratio
 from .factors import factor_metrics,read_factors,score_factors
 from .path import path_name,perceptual_path_length
@@ -44,7 +45,8 @@ _marks = {'Conv2d_1a_3x3.conv.weight':['inception'], 'classifier.3.weight':['lpi
 
 def _files_in(paths):
     for p in map(Path, paths):
-        if not p.exists(): raise ValueError(f"weights should be files or folders of them, {p} is missing: check the path")
+        if not p.exists():
+            raise ValueError(f"weights should be files or folders of them, {p} is missing: check the path")
         yield from sorted(o for o in p.iterdir() if o.suffix in ('.pth','.pt','.safetensors')) if p.is_dir() else [p]
 
 # %% ../../nbs/metrics/48_evaluate.ipynb #86573cd8
@@ -62,7 +64,8 @@ def sort_weights(
                              "others: leave it out")
         res |= dict.fromkeys(kinds, p)
     if not res:
-        raise ValueError(f"weights should be files that end in .pth, .pt or .safetensors, {[*map(str, paths)]} hold none")
+        raise ValueError("weights should be files that end in .pth, .pt or .safetensors, "
+                         f"{[*map(str, paths)]} hold none")
     return res
 
 # %% ../../nbs/metrics/48_evaluate.ipynb #475249c1
@@ -205,7 +208,8 @@ class Measure:
         if why: return why(s) if callable(why) else why
         least,there = self.least(s),self.most(s)
         if there is not None and there<least:
-            return (f"it takes {least:,} pictures{' whose labels training did not see' if 'labels' in self.needs else ''}, "
+            return (f"it takes {least:,} pictures"
+                    f"{' whose labels training did not see' if 'labels' in self.needs else ''}, "
                     f"{s.world.name} has {there:,}")
         return f"n should be at least {least:,}, got {n:,}" if n and n<least else None
 
@@ -357,7 +361,8 @@ def _misnamed(s, asked):
         net = s.published(has) if name in asked else has
         if getattr(net, 'name', has)!=has:
             return (f"{name} should be of the published weights, {s.weights.get(has) or 'the cached ones'} are "
-                    f"others: ask for {'quality' if has=='inception' else 'quality_vgg'}, whose numbers carry the name {net.name}")
+                    f"others: ask for {'quality' if has=='inception' else 'quality_vgg'}, "
+                    f"whose numbers carry the name {net.name}")
 
 # %% ../../nbs/metrics/48_evaluate.ipynb #6dcb242e
 def plan_measures(

@@ -17,7 +17,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.svm import LinearSVC
-from .disentangle import _labels,_moves,_refuse_constant,_table,_tables,mig,mutual_info,over_seeds,read_world
+from .disentangle import (
+    _labels,_moves,_refuse_constant,_table,_tables,mig,mutual_info,over_seeds,read_world)
 
 # %% ../../nbs/metrics/41_factors.ipynb #caa23b59
 def _parts(codes, factors, measure, test=None, seed=0):
@@ -427,7 +428,8 @@ def explicitness(
     x,y,xt,yt = _parts(codes, factors, 'explicitness', test, seed)
     same = np.flatnonzero((yt==yt[0]).all(0)).tolist()
     if same:
-        raise ValueError(f"test should have several values of each factor, has one of factors {same}: give more samples")
+        raise ValueError(f"test should have several values of each factor, has one of factors {same}: "
+                         "give more samples")
     mean,std = x.mean(0),x.std(0)
     x,xt = ((o-mean)/np.where(std>0, std, 1) for o in (x,xt))
     with warnings.catch_warnings():

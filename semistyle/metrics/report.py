@@ -212,8 +212,9 @@ def evaluate_model(
     todo,res = [(job,s) for s in seeds for job in _jobs(model.networks, world, oracle, n, seen)],{}
     for job,s in progress_bar(todo) if progress else todo:
         for k,v in job(s).items(): res.setdefault(k, []).append(v)
-    if not res: raise ValueError(f"{model.path} should hold a generator, a discriminator or an oracle, and {world} "
-                                 f"labels to judge it by; it holds {list(model.networks)}: choose another model, or labels")
+    if not res:
+        raise ValueError(f"{model.path} should hold a generator, a discriminator or an oracle, and {world} "
+                         f"labels to judge it by; it holds {list(model.networks)}: choose another model, or labels")
     return {k:mean_std(v) for k,v in res.items()}
 
 def as_model(
@@ -356,8 +357,8 @@ def judged(
     dev = next(d.parameters()).device
     table = evaluate_labels(lambda x: d.encode(x.to(dev)), world, n, seed, seen)[1]
     about = (f"By {min(n, len(rows)):,} images whose labels training did not see ({len(seen):,} others were taught). "
-             "`gap`: what the best code knows of an attribute beyond the second, 0 to 1, the share that MIG is the mean of; "
-             "`nearest`: share of images whose true value is the nearest to the code.")
+             "`gap`: what the best code knows of an attribute beyond the second, 0 to 1, the share that MIG is the "
+             "mean of; `nearest`: share of images whose true value is the nearest to the code.")
     return [report_table(table, about)]
 
 # %% ../../nbs/metrics/46_report.ipynb #1117b659
@@ -375,8 +376,8 @@ def _measured(model, world, metrics, ceiling, n):
     "Cards, and by what the numbers are judged"
     blocks = [measure_cards(metrics, world)] if metrics.keys() & _measures.keys() else []
     if not model.generator.c_dim:
-        return [*blocks, "This generator takes no code, so no factor of it has a name, and there is neither MIG-gen nor "
-                         "L2-gen. `semistyle_discover` finds directions in it."]
+        return [*blocks, "This generator takes no code, so no factor of it has a name, and there is neither MIG-gen "
+                         "nor L2-gen. `semistyle_discover` finds directions in it."]
     if is_rendered(world): blocks.append(compared(model, world, n))
     elif not is_grid(world): blocks += judged(model, world, n)
     if ceiling:
@@ -410,7 +411,8 @@ def model_report(
     if model.generator.c_dim and model.space: sections['Every factor, turned'] = _turned_block(model, world, scale)
     sections |= more or {}
     samples = sample_grid(model, 60, ncol=12)
-    sections['Random samples'] = report_picture(samples, 'Random latents' + ' and random codes'*bool(model.generator.c_dim) + '.', scale)
+    sections['Random samples'] = report_picture(
+        samples, 'Random latents' + ' and random codes'*bool(model.generator.c_dim) + '.', scale)
     if not is_grid(world):
         some = world.tensor(np.random.default_rng(0).permutation(len(world))[:60])
         sections['True pictures'] = report_picture(image_grid(some, ncol=12), 'As the networks see them.', scale)

@@ -43,8 +43,8 @@ def bench_factor_vae(
     seconds = time.perf_counter()-start-(sum(turns)-first)
     pace = turn_images*len(turns)/sum(turns)
     return dict(seconds=seconds, baseline_seconds=all_images/pace, ratio=all_images/pace/seconds,
-                images_per_s=n/seconds, baseline_images_per_s=pace, images=n, baseline_images=all_images, baseline_turns=len(turns),
-                factor_vae=res['factor_vae'], protocol=res['protocol'])
+                images_per_s=n/seconds, baseline_images_per_s=pace, images=n, baseline_images=all_images,
+                baseline_turns=len(turns), factor_vae=res['factor_vae'], protocol=res['protocol'])
 
 # %% ../../nbs/metrics/47_speed.ipynb #75ba45e9
 def _mig_by_pairs(codes, factors):

@@ -160,8 +160,8 @@ def _folder(path, main):
     "The folder `path`, once it is clear that it holds the JSON file `main`"
     path = settle_folder(path)
     if path.is_file() and is_pickle(path):
-        raise ValueError(f"{path} is a pickle, which can run anything, so is not read: give a folder made by semistyle, "
-                         "or make one of it with semistyle_import, which runs nothing")
+        raise ValueError(f"{path} is a pickle, which can run anything, so is not read: give a folder made by "
+                         "semistyle, or make one of it with semistyle_import, which runs nothing")
     if not path.is_dir():
         what = 'a file' if path.exists() else 'missing'
         raise ValueError(f"{path} should be a folder that holds {main}, is {what}: give a folder made by semistyle")

@@ -96,7 +96,8 @@ def bench_opening(
     batches:int=1000, # Of 64 random images to draw
 )->dict:              # `open_seconds`; `resident_mb` at most, of the whole process, and `added_mb` by the store
     "Seconds to open a store, and memory while it is read at random"
-    out = subprocess.run([sys.executable, '-c', _reader, str(path), str(batches)], capture_output=True, text=True, check=True).stdout
+    out = subprocess.run([sys.executable, '-c', _reader, str(path), str(batches)],
+                         capture_output=True, text=True, check=True).stdout
     info = PackedDataset(path)
     return json.loads(out) | dict(images=len(info), resolution=info.resolution, gigabytes=info.array.nbytes/1e9)
 
@@ -126,8 +127,8 @@ def bench_packing(
             shutil.rmtree(f'{tmp}/store')
     times = np.array(times[1:])  # the first turn is to warm up
     packed,decoded = n/np.median(times, 0)
-    return dict(images_per_s=packed, baseline_images_per_s=decoded, ratio=packed/decoded, images=n, resolution=resolution,
-                workers=workers, turns=(n/times).round(1))
+    return dict(images_per_s=packed, baseline_images_per_s=decoded, ratio=packed/decoded, images=n,
+                resolution=resolution, workers=workers, turns=(n/times).round(1))
 
 # %% ../../nbs/training/37_data_speed.ipynb #4d2652f5
 class _Part:
@@ -165,8 +166,9 @@ def bench_packed_training(
         times = in_turns([lambda o=o: _turn(o, False) for o in learners], seconds, progress=progress)
     speeds = p['bs']*p['r1_interval']/times
     packed,memory = np.median(speeds, 0)
-    return dict(images_per_s=packed, baseline_images_per_s=memory, ratio=np.median(speeds[:,0]/speeds[:,1]), preset=preset,
-                resolution=p['img_resolution'], batch=p['bs'], threads=torch.get_num_threads(), turns=speeds.round(1))
+    return dict(images_per_s=packed, baseline_images_per_s=memory, ratio=np.median(speeds[:,0]/speeds[:,1]),
+                preset=preset, resolution=p['img_resolution'], batch=p['bs'], threads=torch.get_num_threads(),
+                turns=speeds.round(1))
 
 # %% ../../nbs/training/37_data_speed.ipynb #8b996e89
 def bench_data(
@@ -181,13 +183,15 @@ def bench_data(
     if not 100<=n<=len(world): raise ValueError(f"images should be from 100 to {len(world):,}, got {images}")
     class First:
         "The first images of the robot"
-        name,space,image_shape,images = world.name,FactorSpace(['image'], [n]),world.image_shape,staticmethod(world.images)
+        name,space,image_shape,images = (world.name, FactorSpace(['image'], [n]), world.image_shape,
+                                         staticmethod(world.images))
         def __len__(self): return n
     with tempfile.TemporaryDirectory() as tmp:
         start = time.perf_counter()
         pack(First(), f'{tmp}/large', progress=progress)
         took = time.perf_counter()-start
         opening = bench_opening(f'{tmp}/large') | dict(pack_seconds=took)
-    return dict(opening=opening, reading=bench_reading(min(n, 20_000), resolution, seconds/3, seed=seed, progress=progress),
+    return dict(opening=opening,
+                reading=bench_reading(min(n, 20_000), resolution, seconds/3, seed=seed, progress=progress),
                 packing=bench_packing(min(n, 50_000), seed=seed, progress=progress),
                 training=bench_packed_training(seconds=seconds, seed=seed, progress=progress))

@@ -136,9 +136,9 @@ def _reopen(out, run, given={}):
     options = run['data']['options'] | _paths(labels=at.get('labels'))
     run.dataset = ds = open_source(at['world'], run['settings']['img_resolution'], **options)
     if data_hash(ds)!=run['data']['sha256']:
-        raise ValueError(f"{at['world']} should be the data that {out} was started with, {run['data']['images']:,} images "
-                         f"and their labels, has changed or is another, of {len(ds):,}: restore it, or start a new run "
-                         "in another folder")
+        raise ValueError(f"{at['world']} should be the data that {out} was started with, "
+                         f"{run['data']['images']:,} images and their labels, has changed or is another, "
+                         f"of {len(ds):,}: restore it, or start a new run in another folder")
     run.place = {k:place_of(v) for k,v in _paths(**at).items()}
     return run
 
@@ -161,8 +161,8 @@ def _go_on(out, asked, items, options):
                              "new run in another folder")
     if run.get('dressing') and _dressing(run)!=run['dressing']:
         was,now = (o.get('picture') for o in (run['dressing'],_dressing(run)))
-        raise ValueError(f"the picture behind {run['world']} should be {was}, which {out} was started with, is {now}: set "
-                         "SEMISTYLE_PICTURE to that file, or start a new run in another folder")
+        raise ValueError(f"the picture behind {run['world']} should be {was}, which {out} was started with, is {now}: "
+                         "set SEMISTYLE_PICTURE to that file, or start a new run in another folder")
     return _reopen(out, run, given) if 'data' in run else run
 
 # %% ../../nbs/training/34_runs.ipynb #431c1b79
@@ -358,7 +358,8 @@ def run_card(
     facts |= dict(preset=run['preset'], labels=labels, seed=run['seed'],
                   images=f'{kimg:.1f} thousand', time=f'{seconds/60:.1f} minutes')
     if run.get('command'): facts['command'] = f"`{run['command']}`"
-    lines = [f"# {'StyleGAN2' if _is_plain(s) else 'Semi-StyleGAN'} of {run['world']} at {size}\n", *[f'- {k}: {v}' for k,v in facts.items()]]
+    lines = [f"# {'StyleGAN2' if _is_plain(s) else 'Semi-StyleGAN'} of {run['world']} at {size}\n",
+             *[f'- {k}: {v}' for k,v in facts.items()]]
     if metrics: lines += ['\n| measure | value |\n|---|---|', *[f'| {k} | {v:.4f} |' for k,v in metrics.items()]]
     if data and data['taught']: lines += _taught_lines(data['taught'])
     return '\n'.join([*lines, '\nAll settings:\n\n```json', json.dumps(to_json(s), indent=1), '```\n'])
