@@ -24,7 +24,7 @@ def model(tmp_path_factory):
 def test_every_row_names_a_method():
     from semistyle.discover.baselines import METHODS
     rows = {k:v for t in contrafeat_tables.tables.values() for k,v in t.items()}
-    assert rows.pop('labels')==dict(method='labels')  # for comparison, no method
+    assert rows.pop('judged')==dict(method='judged')  # for comparison, no method
     assert {v['method'] for v in rows.values()}==set(METHODS) and len(contrafeat_tables.tables['main'])==12
     assert len(contrafeat_tables.tables['ablations'])==20
 
@@ -48,3 +48,15 @@ def test_rows_are_scored_kept_and_skipped(model, tmp_path):
     (tmp_path/'recog-att-0.json').unlink()
     contrafeat_tables.main(str(model), rows, out=str(tmp_path), **QUICK)
     assert json.loads((tmp_path/'recog-att-0.json').read_text())['changes']==files['recog-att-0']['changes']
+
+def test_judged_row_learns_what_the_judge_rewards():
+    "On a toy whose attributes each have a clean edit, the judge itself leads to clean directions of all of them"
+    from semistyle.discover.subspace import informative_subspace
+    from semistyle.metrics.discovery import Attributes,KnownGenerator,discovery_scores
+    toy = KnownGenerator(num_ws=4, layers=(0,3))
+    known,sub = Attributes(toy.read, toy.names, 'toy'),informative_subspace(toy, 2000, progress=False)
+    def scores(batches):
+        found = contrafeat_tables.judged(toy, known, sub, 4, 1, batches=batches)  # not every start ends with all four
+        return discovery_scores(known, toy, found.variations, n=20)
+    few,many = scores(1),scores(300)
+    assert many['n_discov']==4 and many['s_disen']>.8 and many['s_disen']>few['s_disen']+.3
