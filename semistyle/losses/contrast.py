@@ -36,14 +36,15 @@ def _between(m, eps=1e-6):
     low = m.amin((1,2), keepdim=True)
     return (m-low)/(m.amax((1,2), keepdim=True)-low+eps)
 
-# %% ../../nbs/losses/22_contrast.ipynb #55fab5e9
+# %% ../../nbs/losses/22_contrast.ipynb #50ff450b
 SIMILARITIES = dict(squared=lambda cos, m: m*cos.square(), twice=lambda cos, m: (m*cos).square(),
                     abs=lambda cos, m: m*cos.abs(), signed=lambda cos, m: m*cos)
 FOCUSES = ('mask','none','pooled')
 
 def _check(focus, similarity):
     if focus not in FOCUSES: raise ValueError(f"focus should be one of {FOCUSES}, got {focus!r}")
-    if similarity not in SIMILARITIES: raise ValueError(f"similarity should be one of {tuple(SIMILARITIES)}, got {similarity!r}")
+    if similarity not in SIMILARITIES:
+        raise ValueError(f"similarity should be one of {tuple(SIMILARITIES)}, got {similarity!r}")
 
 def _average(cos, m, similarity, dims=(-2,-1)):
     "Weighted average of a function of cosines over positions"
@@ -55,7 +56,7 @@ def _prepared(change, focus):
     size = change.norm(dim=1)
     return change,size.clamp_min(1e-10),_between(size) if focus=='mask' else torch.ones_like(size)
 
-# %% ../../nbs/losses/22_contrast.ipynb #156113ec
+# %% ../../nbs/losses/22_contrast.ipynb #72aed2d4
 def change_similarity(
     a:list,                      # Changes of features, one [N,C,H,W] for each layer
     b:list,                      # Others, of the same shapes
@@ -78,7 +79,8 @@ def all_similarities(
     "How alike each change of one batch is to each of another"
     _check(focus, similarity)
     if [o.shape[1:] for o in a]!=[o.shape[1:] for o in b]:
-        raise ValueError(f"a and b should have layers of the same shapes, got {[[*o.shape] for o in a]} and {[[*o.shape] for o in b]}")
+        shapes = [[[*o.shape] for o in maps] for maps in (a, b)]
+        raise ValueError(f"a and b should have layers of the same shapes, got {shapes[0]} and {shapes[1]}")
     def layer(x, y):
         x,lx,mx,y,ly,my = (o.flatten(-2).movedim(-1, 0).contiguous() for c in (x,y) for o in _prepared(c, focus))
         def all_with_all(p, q): return p[:,:,None]*q[:,None]
@@ -104,7 +106,7 @@ def orthogonality_loss(
     "How alike two directions change a picture (Zhu et al. 2022, eq. 11)"
     return change_similarity(a, b, focus, 'squared' if similarity=='signed' else similarity).mean()
 
-# %% ../../nbs/losses/22_contrast.ipynb #38d46923
+# %% ../../nbs/losses/22_contrast.ipynb #6494a43e
 def prototype_changes(
     features:Callable,   # Images [N,C,H,W] in [-1,1] -> list of maps
     patterns:Tensor,     # Before the tanh, [K,C,h,w]
@@ -129,7 +131,8 @@ def prototype_losses(
     n,k = len(changes[0]),len(prototypes[0])
     check_shape(own, 'own', f'{n}')
     if k<2 or own.min()<0 or own.max()>=k:
-        raise ValueError(f"own should be numbers of at least two prototypes, from 0 to {k-1}, got {own.unique().tolist()}")
+        raise ValueError(f"own should be numbers of at least two prototypes, from 0 to {k-1}, got "
+                         f"{own.unique().tolist()}")
     mine = F.one_hot(own, k).bool()
     sim = all_similarities(changes, prototypes, focus, similarity)
     other = sim if similarity!='signed' else all_similarities(changes, prototypes, focus, 'squared')
