@@ -22,7 +22,8 @@ tables = dict(
     more={f'{m}-att-{k}':dict(method=m, attention=a) for m in ('recog','latentclr') for k,a in both.items()},
     subspace={f'contra-{v}-k{k}':dict(method=f'contra-{v}', k=k) for v in both for k in (6,12,24,48)},
     diversity={f'contra-{v}-div{d:g}':dict(method=f'contra-{v}', diversity=d) for v in both for d in (0,.01,1,10)},
-    focus={f'contra-{v}-{f}':dict(method=f'contra-{v}', focus=f) for v in both for f in ('none','pooled')})
+    focus={f'contra-{v}-{f}':dict(method=f'contra-{v}', focus=f) for v in both for f in ('none','pooled')},
+    features={f'contra-{v}-{f}':dict(method=f'contra-{v}', features=f) for v in both for f in ('pixels','oracle')})
 tables['ablations'] = tables['subspace'] | tables['diversity'] | tables['focus']
 
 def judged(g, attributes, subspace, n_directions, seed, batches=400, lr=.03):
@@ -47,6 +48,13 @@ def judged(g, attributes, subspace, n_directions, seed, batches=400, lr=.03):
             opt.zero_grad(); loss.backward(); opt.step()
     return navigator_directions(nav, g, meta=dict(kimg=batches*n/1000))
 
+def look_with(name, model, attributes):
+    "Features: the discriminator's maps, these and the picture itself, or the maps of the judge, which a method that needs no labels cannot have"
+    from semistyle.models.features import DiscriminatorFeatures,OracleFeatures,as_features
+    disc = DiscriminatorFeatures(model.discriminator)
+    if name=='pixels': return as_features(lambda img: [img, *disc(img)], 'disc_pixels')
+    return OracleFeatures(attributes.predict) if name=='oracle' else disc
+
 def score(g, found, attributes, n, seed):
     "A calibrated step for each direction, and both scores by the paper's mean of changes and by its author's code's change of means"
     import torch
@@ -61,11 +69,12 @@ def run_row(row, settings, seed, model, attributes, subspace, out, command, n, k
     from semistyle.core import record_result
     from semistyle.discover.baselines import find_directions
     from semistyle.discover.navigator import save_directions
-    from semistyle.models.features import DiscriminatorFeatures
     start = time.monotonic()
+    features = look_with(settings.get('features'), model, attributes)
     if row=='judged': directions = judged(model.generator, attributes, subspace, common['n_directions'], seed)
-    else: directions = find_directions(model.generator, DiscriminatorFeatures(model.discriminator), subspace=subspace, seed=seed,
-                                       progress=False, **common | settings).directions
+    else:
+        how = common | {k:v for k,v in settings.items() if k!='features'}
+        directions = find_directions(model.generator, features, subspace=subspace, seed=seed, progress=False, **how).directions
     seconds = time.monotonic()-start
     named,res = score(model.generator, directions, attributes, n, seed)
     scores = {k:res[k] for k in ('s_disen','n_discov','s_disen_signed','n_discov_signed','n_attributes')}
@@ -89,7 +98,7 @@ def run_pairs(model, world, n, out, command):
 
 @call_parse
 def main(model:str='shapes-stylegan2-32', # Name of a shipped model, or folder of one with generator and discriminator
-         rows:str='main',       # A table (main, judged, more, subspace, diversity, focus, or ablations for the last three), pairs, or rows, space-separated
+         rows:str='main',       # A table (main, judged, more, subspace, diversity, focus, features, or ablations for subspace, diversity and focus), pairs, or rows, space-separated
          seeds:int=3,           # Repetitions of each row
          directions:int=12,     # How many each row has
          kimg:float=4.,         # Thousands of images for each row that trains

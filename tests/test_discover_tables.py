@@ -29,7 +29,7 @@ def test_every_row_names_a_method():
     assert len(contrafeat_tables.tables['ablations'])==20
 
 def test_rows_are_scored_kept_and_skipped(model, tmp_path):
-    rows = 'ganspace recog-att contra-pt-pooled'
+    rows = 'ganspace recog-att contra-pt-pooled contra-bi-oracle contra-bi-pixels'
     contrafeat_tables.main(str(model), rows, out=str(tmp_path), **QUICK)
     files = {f.stem:json.loads(f.read_text()) for f in tmp_path.glob('*.json')}
     assert set(files)=={f'{o}-0' for o in rows.split()}
@@ -40,6 +40,7 @@ def test_rows_are_scored_kept_and_skipped(model, tmp_path):
         assert line['kimg']==(0 if k=='ganspace-0' else .016) and r['protocol']['n']==2
     assert 'attention' not in files['ganspace-0'] or files['ganspace-0']['attention'] is None
     assert files['contra-pt-pooled-0']['settings']['focus']=='pooled'
+    assert [files[f'contra-bi-{o}-0']['settings']['features'] for o in ('oracle','pixels')]==['oracle','disc_pixels']
     assert {o.name for o in (tmp_path/'directions').iterdir()}=={'ganspace','recog-att'}      # the main table's, first seed
     assert len(load_directions(tmp_path/'directions'/'ganspace', load_model(model).generator))==3
     before = {f:f.stat().st_mtime_ns for f in tmp_path.glob('*.json')}
