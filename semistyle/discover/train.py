@@ -120,7 +120,7 @@ class BinaryContrast(DiscoveryTerm):
         return dict(consistency=(self.consistency, consistency_loss(own, partner, *how)),
                     orthogonality=(self.orthogonality, orthogonality_loss(partner, [o.roll(-1, 0) for o in own], *how)))
 
-# %% ../../nbs/discover/52_train.ipynb #c45cfd9e
+# %% ../../nbs/discover/52_train.ipynb #973c4bc3
 class Patterns(nn.Module):
     "A learned picture for each direction"
     def __init__(self, n, channels, size):
@@ -132,9 +132,9 @@ class PrototypeContrast(DiscoveryTerm):
     order,wants = 10,('own',)
     def __init__(self,
         n_directions:int,         # Of the navigator
-        img_resolution:int,       # Of the generator; also the size of the patterns, as in the paper
+        img_resolution:int,       # Of the generator
         img_channels:int=3,       # Of the generator
-        size:int=None,            # Side of the patterns, where it should be another
+        size:int=None,            # Side of the patterns; by default a quarter of the images', and at least 32
         consistency:float=1.,     # Weight
         orthogonality:float=1.,   # Weight
         focus:str='mask',         # See `change_similarity`
@@ -142,10 +142,11 @@ class PrototypeContrast(DiscoveryTerm):
         flat:bool=True,           # See `prototype_changes`
     ):
         store_attr()
-        self.net = Patterns(n_directions, img_channels, size or img_resolution)
+        size = size or max(min(32, img_resolution), img_resolution//4)
+        self.net = Patterns(n_directions, img_channels, size)
     def parts(self, step):
         here,own = step.k.unique(return_inverse=True)
-        protos = prototype_changes(step.features, self.net.patterns[here], self.img_resolution, self.flat)
+        protos = prototype_changes(step.features, self.net.patterns[here], self.flat)
         cons,orth = prototype_losses(step.changes['own'], protos, own, self.focus, self.similarity)
         return dict(consistency=(self.consistency, cons), orthogonality=(self.orthogonality, orth))
 

@@ -106,23 +106,26 @@ def orthogonality_loss(
     "How alike two directions change a picture (Zhu et al. 2022, eq. 11)"
     return change_similarity(a, b, focus, 'squared' if similarity=='signed' else similarity).mean()
 
-# %% ../../nbs/losses/22_contrast.ipynb #6494a43e
+# %% ../../nbs/losses/22_contrast.ipynb #c468ca96
 def prototype_changes(
     features:Callable,   # Images [N,C,H,W] in [-1,1] -> list of maps
     patterns:Tensor,     # Before the tanh, [K,C,h,w]
-    size:int=None,       # Side of the images that `features` takes; by default that of the patterns
     flat:bool=False,     # Take what differs from a grey picture
 )->list:                 # Maps, [K,C_l,H_l,W_l]
     "What prototypes stand for: changes of features"
     img = patterns.tanh()
-    if size and img.shape[-1]!=size: img = F.interpolate(img, (size,size), mode='bilinear', align_corners=False)
     if not flat: return features(img)
     with torch.no_grad(): grey = features(torch.zeros_like(img[:1]))
     return [a-b for a,b in zip(features(img), grey)]
 
+def _resized(maps, like):
+    "Maps at the positions of others"
+    if maps.shape[2:]==like.shape[2:]: return maps
+    return F.interpolate(maps, like.shape[2:], mode='bilinear', align_corners=False)
+
 def prototype_losses(
     changes:list,             # Of edited pictures, one [N,C,H,W] for each layer
-    prototypes:list,          # From `prototype_changes`, [K,C,H,W]
+    prototypes:list,          # From `prototype_changes`, [K,C,h,w]; resized where there are more positions or fewer
     own:Tensor,               # Which prototype belongs to each picture, [N]
     focus:str='mask',         # See `change_similarity`
     similarity:str='squared', # See `change_similarity`; for the others' 'signed' is squared
@@ -133,7 +136,7 @@ def prototype_losses(
     if k<2 or own.min()<0 or own.max()>=k:
         raise ValueError(f"own should be numbers of at least two prototypes, from 0 to {k-1}, got "
                          f"{own.unique().tolist()}")
-    mine = F.one_hot(own, k).bool()
+    mine,prototypes = F.one_hot(own, k).bool(),[_resized(o, x) for o,x in zip(prototypes, changes)]
     sim = all_similarities(changes, prototypes, focus, similarity)
     other = sim if similarity!='signed' else all_similarities(changes, prototypes, focus, 'squared')
     return -sim[mine].mean(),other[~mine].mean()

@@ -142,7 +142,7 @@ class VGG16(_Backbone):
         path = find_weights(self.url, weights, _offline)
         super().__init__(layers, (3,8,15,22,29), 16, path, weights_name('vgg16', path, self.url), size)
 
-# %% ../../nbs/models/15_features.ipynb #502a96b4
+# %% ../../nbs/models/15_features.ipynb #a8388cf9
 class DiscriminatorFeatures(nn.Module):
     "The last map at each resolution of a discriminator's trunk"
     def __init__(self,
@@ -155,11 +155,17 @@ class DiscriminatorFeatures(nn.Module):
         self.net,self.name = deepcopy(d).eval().requires_grad_(False),name
 
     def forward(self, img):
-        maps = {}
+        maps,trunk = {},self._trunk(img)
         def enters(layer, args):
             if args and isinstance(args[0], Tensor) and args[0].ndim==4: maps[args[0].shape[2:]] = args[0]
-        with _hooks([o.register_forward_pre_hook(enters) for o in self.net.modules()]): last = self.net.features(img)
+        with _hooks([o.register_forward_pre_hook(enters) for o in self.net.modules()]): last = trunk(img)
         return [o.float() for o in (maps | {last.shape[2:]:last}).values()]
+
+    def _trunk(self, img):
+        "Images of the discriminator's size are checked; those half as large, or a quarter, give maps that are smaller by as much"
+        whole,side = getattr(self.net, 'img_resolution', None),img.shape[-1]
+        smaller = whole and hasattr(self.net, 'maps') and side in (whole//2, whole//4) and img.shape[-2]==side
+        return self.net.maps if smaller else self.net.features
 
 # %% ../../nbs/models/15_features.ipynb #692c740a
 @contextmanager

@@ -185,7 +185,7 @@ def mix_styles(
         raise ValueError(f"`other` should be shaped like `ws`, {[*ws.shape]}, got {[*other.shape]}")
     return torch.cat([ws[:,:cutoff], other[:,cutoff:]], 1)
 
-# %% ../../nbs/models/11_stylegan.ipynb #d0cb6ac3
+# %% ../../nbs/models/11_stylegan.ipynb #9561c670
 class Discriminator(nn.Module):
     "Images to logits, [N]; above 0 says real"
     def __init__(self,
@@ -221,11 +221,15 @@ class Discriminator(nn.Module):
         x = F.pixel_unshuffle(img, self.patch).contiguous(memory_format=memory_format(img.device))
         return F.leaky_relu(from_rgb(x), 0.2)
 
-    def features(self, img):
-        "The trunk: images to maps [N,C,4,4], each image by itself"
-        x = self.start(self.from_rgb, self.check(img))
+    def maps(self, img):
+        "The trunk, for square images of any power of two that it can halve"
+        x = self.start(self.from_rgb, img)
         for conv in self.trunk: x = F.leaky_relu(conv(x), 0.2)
         return x
+
+    def features(self, img):
+        "The trunk: images to maps [N,C,4,4], each image by itself"
+        return self.maps(self.check(img))
 
     def logits(self, h):
         "The head: one logit per image, [N], from the trunk's maps"

@@ -319,7 +319,7 @@ class _DownLevel(nn.Module):
 
 def _clamped(x, clamp): return x if clamp is None else x.clamp(-clamp, clamp)
 
-# %% ../../nbs/models/12_stylegan2.ipynb #d638bce8
+# %% ../../nbs/models/12_stylegan2.ipynb #280cf822
 class StyleGAN2Discriminator(nn.Module):
     "Images, and labels if it was built for them, to logits, [N]; above 0 says real"
     def __init__(self,
@@ -354,6 +354,10 @@ class StyleGAN2Discriminator(nn.Module):
         want = [self.img_channels, self.img_resolution, self.img_resolution]
         if [*img.shape[1:]]!=want:
             raise ValueError(f"`img` should have shape [N,{','.join(map(str,want))}], got {[*img.shape]}")
+        return self.maps(img)
+
+    def maps(self, img):
+        "The trunk, for square images of any power of two that it can halve"
         x = F.pixel_unshuffle(img, self.patch).contiguous(memory_format=memory_format(img.device))
         x = _clamped(F.leaky_relu(self.from_rgb(x), 0.2), self.clamp)
         for level in self.trunk: x = level(x)
