@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['Sliders', 'DirectionSliders', 'CodeSliders']
 
-# %% ../nbs/60_widgets.ipynb #e247fee8
+# %% ../nbs/60_widgets.ipynb #f981d0be
 import base64
 from collections.abc import Callable
+from html import escape
 import torch
 from ipywidgets import Button,FloatSlider,HBox,HTML,Image,Layout,VBox
 from fastcore.basics import patch
@@ -50,7 +51,7 @@ def _slider(name, low, high, first):
     return FloatSlider(first, min=low, max=high, step=(high-low)/40, description=name.replace('_', ' '),
                        readout_format='.2f', style=dict(description_width='9em'), layout=Layout(width='26em'))
 
-# %% ../nbs/60_widgets.ipynb #6af20e1e
+# %% ../nbs/60_widgets.ipynb #81e1aed9
 @patch
 def redraw(self:Sliders):
     "Draw what the sliders say"
@@ -59,7 +60,7 @@ def redraw(self:Sliders):
         img = self.draw(self.values)
         scale = self._scale or max(1, 256//img.shape[-1])
         self.image.value,self.message.value = to_png(image_grid(img, self._ncol, scale=scale)),''
-    except Exception as e: self.message.value = f'<b>{type(e).__name__}</b>: {e}'
+    except Exception as e: self.message.value = f'<b>{type(e).__name__}</b>: {escape(str(e))}'
 
 @patch
 def set(self:Sliders,
