@@ -1,7 +1,7 @@
 """Train VAEs on single pictures and on pairs, and score their encoders on the true factors of a rendered world.
 
     python benchmarks/distill.py --kimg 300 --seeds 2
-    python benchmarks/distill.py --model MODEL --directions DIRECTIONS --name contra-bi
+    python benchmarks/distill.py --model MODEL --directions DIRECTIONS --name contra-bi-distinct
 
 The first trains every row of `rows` on rendered pictures: beta-VAEs, and group-based VAEs on pairs of which a share differs in two factors
 instead of one. The second trains on pairs of a generator and directions that were found in it. Both write one file a row and seed into
@@ -29,12 +29,17 @@ def loader_of(how, world, seed, bs):
     if how['rule'] is None: return FactorLoader(world, bs=bs, seed=seed)
     return WorldPairs(world, how['mixed'], bs=bs, seed=seed)
 
-def generated(model, directions, store, n, seed, bs):
-    "Packed pairs of a generator and its directions"
+def generated(model, directions, distinct, store, n, seed, bs):
+    "Packed pairs of a generator and its directions, without those that change features as an earlier one does"
     from semistyle.discover.distill import GeneratedPairs,PackedPairs,pack_pairs
     from semistyle.discover.navigator import load_directions
+    from semistyle.discover.refine import distinct_directions
+    from semistyle.models.features import DiscriminatorFeatures
     g = model.generator
-    return PackedPairs(pack_pairs(GeneratedPairs(g, load_directions(directions, g), bs, seed), store, n), bs, seed)
+    d = load_directions(directions, g)
+    if distinct: d,_ = distinct_directions(g, DiscriminatorFeatures(model.discriminator), d, distinct)
+    print(f'pairs along {len(d)} directions: {", ".join(d.names)}', flush=True)
+    return PackedPairs(pack_pairs(GeneratedPairs(g, d, bs, seed), store, n), bs, seed)
 
 def run_row(name, how, loader, world, seed, kimg, seconds, lr, metrics, n, out, keep, command):
     "Train one row with one seed, score it, and record it"
@@ -66,6 +71,7 @@ def main(kimg:float=300.,    # Thousands of pictures for each row
          model:str='',       # Saved model: train on pairs of its generator instead
          directions:str='',  # Folder of the directions to move along
          name:str='generated', # Name of the row then
+         distinct:float=.3,  # Leave out directions as similar to an earlier one then; 0 keeps all
          rule:str='known',   # How shared dimensions are told then
          pairs:int=20_000,   # Pairs to draw and pack then
          store:str='runs/distill-pairs', # Folder for packed pairs
@@ -84,8 +90,8 @@ def main(kimg:float=300.,    # Thousands of pictures for each row
         for row,how in todo.items():
             path = Path(out)/f'{row}-{seed}.json'
             if path.exists(): continue
-            if saved: loader = generated(saved, directions, Path(store)/f'{row}-{seed}', pairs, seed, bs)
+            if saved: loader = generated(saved, directions, distinct, Path(store)/f'{row}-{seed}', pairs, seed, bs)
             else: loader = loader_of(how, true, seed, bs)
-            where = f'--model {model} --directions {directions} --name {name} --rule {rule}' if saved else f'--only {row}'
+            where = f'--model {model} --directions {directions} --name {name} --distinct {distinct:g} --rule {rule}' if saved else f'--only {row}'
             command = f'python benchmarks/distill.py {budget} --world {world} --resolution {resolution} --seeds {seeds} {where}'
             run_row(row, how, loader, true, seed, kimg, seconds, lr, metrics.split(), n, path, seed==0 and row in keep.split(), command)

@@ -7,10 +7,10 @@ from semistyle.core import read_json,set_seed
 from semistyle.data.packed import pack
 from semistyle.data.scenes import load_world
 from semistyle.discover.distill import GeneratedPairs,PackedPairs,WorldPairs,distill,pack_pairs,train_vae
-from semistyle.discover.navigator import Directions,owner_of,save_directions
+from semistyle.discover.navigator import Directions,load_directions,owner_of,save_directions
 from semistyle.metrics.discovery import KnownGenerator
 from semistyle.models.checkpoint import load_model,load_state,save_model
-from semistyle.models.stylegan2 import StyleGAN2Generator
+from semistyle.models.stylegan2 import StyleGAN2Discriminator,StyleGAN2Generator
 
 ROOT = Path(__file__).parents[1]
 TINY = dict(width=4, hidden=8, z_dim=4, bs=16, progress=False)
@@ -31,7 +31,8 @@ def model(tmp_path_factory):
     "A folder with a small untrained generator, `m`, and directions of it, `d`"
     tmp = tmp_path_factory.mktemp('model'); set_seed(0)
     g = StyleGAN2Generator(16, z_dim=8, w_dim=16, channel_base=64, channel_max=8, mapping_layers=1)
-    save_model(tmp/'m', dict(note='untrained'), generator=g)
+    d = StyleGAN2Discriminator(16, channel_base=64, channel_max=8)
+    save_model(tmp/'m', dict(note='untrained'), generator=g, discriminator=d)
     save_directions(tmp/'d', Directions(torch.randn(3, g.num_ws, 16), owner_of(g), ['up','down','round']))
     return tmp
 
@@ -97,10 +98,16 @@ def test_the_driver_writes_a_file_a_row_and_skips_it(tmp_path, capsys):
     assert 'beta_vae_1' in said and not capsys.readouterr().out
     assert load_model(tmp_path/'group_mixed_50-0').vae.img_shape==(3,16,16)
 
-def test_the_driver_on_generated_pairs(model, tmp_path):
+def test_the_driver_on_generated_pairs(model, tmp_path, capsys):
     main = runpy.run_path(str(ROOT/'benchmarks'/'distill.py'))['main']
-    main(kimg=.1, seeds=1, metrics='mig', n=500, model=str(model/'m'), directions=str(model/'d'), pairs=20, store=str(tmp_path/'s'), out=str(tmp_path/'o'))
+    args = dict(kimg=.1, seeds=1, metrics='mig', n=500, model=str(model/'m'), pairs=20, store=str(tmp_path/'s'), out=str(tmp_path/'o'))
+    main(directions=str(model/'d'), **args)
     assert read_json(tmp_path/'o'/'generated-0.json')['rows'][0]['method']=='generated'
+    d = load_directions(model/'d')
+    save_directions(tmp_path/'twice', Directions(torch.cat([d.variations, d.variations[:1]]), d.owner))
+    for distinct,n in ((.99,3), (0.,4)):
+        main(directions=str(tmp_path/'twice'), name=f'n{n}', distinct=distinct, **args)
+        assert f'pairs along {n} directions' in capsys.readouterr().out
 
 def test_the_command(model, tmp_path):
     res = run('semistyle_distill', str(model/'m'), str(model/'d'), '--out', str(tmp_path/'out'), '--kimg', '.1', '--pairs', '20')
