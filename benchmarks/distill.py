@@ -72,7 +72,7 @@ def main(kimg:float=300.,    # Thousands of pictures for each row
          directions:str='',  # Folder of the directions to move along
          name:str='generated', # Name of the row then
          distinct:float=.3,  # Leave out directions as similar to an earlier one then; 0 keeps all
-         rule:str='known',   # How shared dimensions are told then
+         rule:str='known',   # How shared dimensions are told then; empty: a VAE of single pictures
          pairs:int=20_000,   # Pairs to draw and pack then
          store:str='runs/distill-pairs', # Folder for packed pairs
          only:str='',        # Space-separated rows; all when empty
@@ -84,7 +84,7 @@ def main(kimg:float=300.,    # Thousands of pictures for each row
         from semistyle.models.checkpoint import load_model
         saved = load_model(model)
         resolution = saved.generator.img_resolution
-    todo = {name:dict(rule=rule)} if saved else {k:rows[k] for k in only.split() or rows}
+    todo = {name:dict(rule=rule or None)} if saved else {k:rows[k] for k in only.split() or rows}
     true,budget = load_world(world, resolution),f'--seconds {seconds:g}' if seconds else f'--kimg {kimg:g}'
     for seed in range(seeds):
         for row,how in todo.items():
