@@ -5,10 +5,10 @@
 
 writes one file a row and seed into results/contrafeat_tables/<model>/ and skips those that are there, so an interrupted call goes on with the
 next row. All rows of a seed have the same subspace, number of directions, steps, batches and images, the same features and the same
-judge: the oracle of the model's world. Rows of fixed directions with `att` train ContraFeat's attention on them; Recog and LatentCLR train it
-by their own loss, as in the paper's table 4, and in the rows `more` by ContraFeat's on what they found. `--rows pairs` measures table 8, the
-losses of exact single-factor changes of the world beside those of mixed ones, and trains nothing. `--rows judged` is no method: its directions
-and attention learn from the judge itself, for comparison."""
+judge: the oracle of the model's world. A generator that takes codes gets random ones. Rows of fixed directions with `att` train ContraFeat's
+attention on them; Recog and LatentCLR train it by their own loss, as in the paper's table 4, and in the rows `more` by ContraFeat's on what
+they found. `--rows pairs` measures table 8, the losses of exact single-factor changes of the world beside those of mixed ones, and trains
+nothing. `--rows judged` is no method: its directions and attention learn from the judge itself, for comparison."""
 import time
 from pathlib import Path
 from fastcore.script import call_parse
@@ -26,7 +26,7 @@ tables = dict(
     features={f'contra-{v}-{f}':dict(method=f'contra-{v}', features=f) for v in both for f in ('pixels','oracle')})
 tables['ablations'] = tables['subspace'] | tables['diversity'] | tables['focus']
 
-def judged(g, attributes, subspace, n_directions, seed, batches=400, lr=.03):
+def judged(g, attributes, subspace, n_directions, seed, c=None, batches=400, lr=.03):
     "Directions and attention that learn from the judge itself to change one attribute each, in turn, and no other: no method, for comparison"
     import torch
     from semistyle.discover.navigator import Navigator,edit,navigator_directions
@@ -39,7 +39,7 @@ def judged(g, attributes, subspace, n_directions, seed, batches=400, lr=.03):
     with frozen(g, judge):
         for _ in range(batches):
             k = torch.arange(n)%n_directions
-            ws,step,v = sample_ws(g, n, rng),.25+.5*torch.rand(n, generator=rng),nav.variations()[k]
+            ws,step,v = sample_ws(g, n, rng, c),.25+.5*torch.rand(n, generator=rng),nav.variations()[k]
             after,before = (judge(g.synthesis(edit(ws, v, o*step), noise_mode='const')) for o in (1,-1))
             change = (after-before).abs().view(-1, n_directions, len(attributes.names)).mean(0)
             own = change.gather(1, target[:,None])[:,0]
@@ -55,28 +55,28 @@ def look_with(name, model, attributes):
     if name=='pixels': return as_features(lambda img: [img, *disc(img)], 'disc_pixels')
     return OracleFeatures(attributes.predict) if name=='oracle' else disc
 
-def score(g, found, attributes, n, seed):
+def score(g, found, attributes, n, seed, c=None):
     "A calibrated step for each direction, and both scores by the paper's mean of changes and by its author's code's change of means"
     import torch
     from semistyle.discover.report import name_and_score
     from semistyle.metrics.discovery import n_discov,s_disen
-    named,res = name_and_score(g, found, attributes, n, seed=seed)
+    named,res = name_and_score(g, found, attributes, n, seed=seed, c=c)
     signed = torch.tensor(res['signed']).abs()
     return named,res | dict(s_disen_signed=s_disen(signed), n_discov_signed=n_discov(signed, res['protocol']['min_change']))
 
-def run_row(row, settings, seed, model, attributes, subspace, out, command, n, keep, **common):
+def run_row(row, settings, seed, model, attributes, subspace, out, command, n, keep, c=None, **common):
     "Find directions by one row's method, score and record them"
     from semistyle.core import record_result
     from semistyle.discover.baselines import find_directions
     from semistyle.discover.navigator import save_directions
     start = time.monotonic()
     features = look_with(settings.get('features'), model, attributes)
-    if row=='judged': directions = judged(model.generator, attributes, subspace, common['n_directions'], seed)
+    if row=='judged': directions = judged(model.generator, attributes, subspace, common['n_directions'], seed, c)
     else:
         how = common | {k:v for k,v in settings.items() if k!='features'}
-        directions = find_directions(model.generator, features, subspace=subspace, seed=seed, progress=False, **how).directions
+        directions = find_directions(model.generator, features, subspace=subspace, seed=seed, c=c, progress=False, **how).directions
     seconds = time.monotonic()-start
-    named,res = score(model.generator, directions, attributes, n, seed)
+    named,res = score(model.generator, directions, attributes, n, seed, c)
     scores = {k:res[k] for k in ('s_disen','n_discov','s_disen_signed','n_discov_signed','n_attributes')}
     line = dict(method=row, model=model.path.name, seed=seed, n_directions=len(named), kimg=round(named.meta.get('kimg', 0), 3), **scores)
     if keep: save_directions(Path(out)/'directions'/row, named)
@@ -121,10 +121,11 @@ def main(model:str='shapes-stylegan2-32', # Name of a shipped model, or folder o
     world = load_world(saved.config['world'], saved.generator.img_resolution)
     command = f'python benchmarks/contrafeat_tables.py --model {model} --rows "{rows}" --seeds {seeds} --kimg {kimg:g} --lr {lr:g}'
     if rows=='pairs': return None if (out/'pairs'/'pairs.json').exists() else run_pairs(saved, world, n, out, command)
+    c = saved.space.sample_codes if saved.generator.c_dim else None
     wanted,attributes = tables.get(rows) or {o:every[o] for o in rows.split()},world_attributes(world, oracle and load_model(oracle).oracle)
     for seed in range(seeds):
         todo = {k:v for k,v in wanted.items() if not (out/f'{k}-{seed}.json').exists()}
-        subspace = informative_subspace(saved.generator, samples, seed, progress=False) if todo else None
+        subspace = informative_subspace(saved.generator, samples, seed, c=c, progress=False) if todo else None
         for row,settings in todo.items():
-            run_row(row, settings, seed, saved, attributes, subspace, out, command, n, keep=seed==0 and row in tables['main'],
+            run_row(row, settings, seed, saved, attributes, subspace, out, command, n, keep=seed==0 and row in tables['main'], c=c,
                     n_directions=directions, kimg=kimg, minutes=minutes, bs=bs, lr=lr)
