@@ -142,7 +142,7 @@ class VGG16(_Backbone):
         path = find_weights(self.url, weights, _offline)
         super().__init__(layers, (3,8,15,22,29), 16, path, weights_name('vgg16', path, self.url), size)
 
-# %% ../../nbs/models/15_features.ipynb #a8388cf9
+# %% ../../nbs/models/15_features.ipynb #a79a2807
 class DiscriminatorFeatures(nn.Module):
     "The last map at each resolution of a discriminator's trunk"
     def __init__(self,
@@ -162,7 +162,7 @@ class DiscriminatorFeatures(nn.Module):
         return [o.float() for o in (maps | {last.shape[2:]:last}).values()]
 
     def _trunk(self, img):
-        "Images of the discriminator's size are checked; those half as large, or a quarter, give maps that are smaller by as much"
+        "What reads such images: of the discriminator's size, or of half or a quarter of it, for maps smaller by as much"
         whole,side = getattr(self.net, 'img_resolution', None),img.shape[-1]
         smaller = whole and hasattr(self.net, 'maps') and side in (whole//2, whole//4) and img.shape[-2]==side
         return self.net.maps if smaller else self.net.features
