@@ -1,5 +1,5 @@
 "What the tests share: the `--slow` switch, and a real Chromium where there is one."
-import functools,http.server,os,shutil,threading
+import functools,http.server,os,shutil,signal,threading
 from pathlib import Path
 import pytest
 
@@ -7,6 +7,9 @@ ROOT = Path(__file__).parents[1]
 # As root, without a GPU, and with nothing of the browser's own on the network
 CHROMIUM_ARGS = ('--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking '
                  '--disable-component-update --disable-sync').split()
+
+# Started in the background of a script, a process ignores Ctrl-C and so do its children, whose Ctrl-C is tested here
+if signal.getsignal(signal.SIGINT)==signal.SIG_IGN: signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def pytest_addoption(parser): parser.addoption('--slow', action='store_true', help='run the tests marked slow too')
 
