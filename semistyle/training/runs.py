@@ -237,7 +237,7 @@ class TimeBudget(Callback):
     def before_fit(self): self.start = time.monotonic() - getattr(getattr(self.learn, 'loss_log', None), 'before', 0.)
     def before_batch(self):
         share = min((time.monotonic()-self.start)/self.seconds, 1.)
-        self.learn.target_kimg = (self.kimg+1e-6)/(share+1e-9)
+        if self.kimg: self.learn.target_kimg = self.kimg/(share+1e-9)  # no pace is known before the first batch
         if share==1: raise CancelFitException
 
 class RunBar(Callback):
@@ -251,7 +251,7 @@ class RunBar(Callback):
     def after_batch(self):
         self.bar.comment = f'{self.kimg:.1f} kimg'
         share = min((self.kimg/self.target_kimg-self.first)/(1-self.first), 1.)
-        self.bar.update(int(1000*share))
+        if done := int(1000*share): self.bar.update(done)  # 0 would start its clock again
 
 # %% ../../nbs/training/34_runs.ipynb #8bdbc503
 @contextmanager
