@@ -1180,6 +1180,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                                                                                           'semistyle/discover/train.py'),
                                           'semistyle.discover.train.PrototypeContrast.__init__': ( 'discover/train.html#prototypecontrast.__init__',
                                                                                                    'semistyle/discover/train.py'),
+                                          'semistyle.discover.train.PrototypeContrast.before_fit': ( 'discover/train.html#prototypecontrast.before_fit',
+                                                                                                     'semistyle/discover/train.py'),
                                           'semistyle.discover.train.PrototypeContrast.parts': ( 'discover/train.html#prototypecontrast.parts',
                                                                                                 'semistyle/discover/train.py'),
                                           'semistyle.discover.train.StopAfter': ( 'discover/train.html#stopafter',

@@ -9,10 +9,11 @@ __all__ = ['ring_of_directions', 'LatentStream', 'DiscoveryStep', 'DiscoveryTerm
 
 # %% ../../nbs/discover/52_train.ipynb #f5693857
 import time
-from contextlib import contextmanager,nullcontext
+from contextlib import contextmanager,nullcontext,suppress
 from pathlib import Path
 import numpy as np, torch
 from torch import Tensor,nn
+from torch.nn import functional as F
 from fastai.callback.core import Callback,CancelFitException,TrainEvalCallback
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
@@ -143,10 +144,17 @@ class PrototypeContrast(DiscoveryTerm):
     ):
         store_attr()
         size = size or max(min(32, img_resolution), img_resolution//4)
-        self.net = Patterns(n_directions, img_channels, size)
+        self.net,self.read = Patterns(n_directions, img_channels, size),None
+    def before_fit(self):
+        "Enlarge patterns for features that do not take pictures of their size"
+        read,blank = self.learn.features,torch.zeros_like(self.net.patterns[:1])
+        def enlarged(img): return read(F.interpolate(img, (self.img_resolution,)*2, mode='bilinear'))
+        with torch.no_grad(), suppress(Exception):  # whatever is wrong with them, the pictures themselves will say
+            whole,self.read = enlarged(blank),enlarged
+            if len(read(blank))==len(whole): self.read = read
     def parts(self, step):
         here,own = step.k.unique(return_inverse=True)
-        protos = prototype_changes(step.features, self.net.patterns[here], self.flat)
+        protos = prototype_changes(self.read or step.features, self.net.patterns[here], self.flat)
         cons,orth = prototype_losses(step.changes['own'], protos, own, self.focus, self.similarity)
         return dict(consistency=(self.consistency, cons), orthogonality=(self.orthogonality, orth))
 
