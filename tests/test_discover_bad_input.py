@@ -6,7 +6,7 @@ from semistyle.core import set_seed
 from semistyle.discover.baselines import find_directions
 from semistyle.discover.navigator import Directions,edit,load_directions,owner_of,save_directions
 from semistyle.discover.refine import direction_similarity,distinct_directions,visible_steps
-from semistyle.discover.report import run_discovery,short_list
+from semistyle.runs.discover import run_discovery,short_list
 from semistyle.discover.subspace import Subspace,informative_subspace
 from semistyle.discover.train import discover
 from semistyle.metrics.discovery import Attributes,KnownGenerator,calibrate_steps,discovery_scores

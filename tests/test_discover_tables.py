@@ -7,7 +7,7 @@ from semistyle.discover.navigator import load_directions
 from semistyle.models.checkpoint import load_model,save_model
 from semistyle.models.stylegan2 import StyleGAN2Discriminator,StyleGAN2Generator
 
-sys.path.insert(0, str(ROOT/'benchmarks'))
+sys.path.insert(0, str(ROOT/'experiments'))
 import contrafeat_tables
 
 QUICK = dict(seeds=1, directions=3, kimg=.016, samples=200, n=2)

@@ -88,7 +88,7 @@ def test_grey_pictures_and_an_encoder_of_another_size(tmp_path):
     with pytest.raises(ValueError, match=r'images for this VAE should be \[N,1,16,16\], got \[2, 3, 16, 16\]'): vae.encode(torch.zeros(2,3,16,16))
 
 def test_the_driver_writes_a_file_a_row_and_skips_it(tmp_path, capsys):
-    main = runpy.run_path(str(ROOT/'benchmarks'/'distill.py'))['main']
+    main = runpy.run_path(str(ROOT/'experiments'/'distill.py'))['main']
     args = dict(kimg=.1, seeds=1, resolution=16, metrics='mig', n=500, only='group_mixed_50 beta_vae_1', keep='group_mixed_50', out=str(tmp_path))
     main(**args)
     assert sorted(o.name for o in tmp_path.iterdir())==['beta_vae_1-0.json','group_mixed_50-0','group_mixed_50-0.json']
@@ -99,7 +99,7 @@ def test_the_driver_writes_a_file_a_row_and_skips_it(tmp_path, capsys):
     assert load_model(tmp_path/'group_mixed_50-0').vae.img_shape==(3,16,16)
 
 def test_the_driver_on_generated_pairs(model, tmp_path, capsys):
-    main = runpy.run_path(str(ROOT/'benchmarks'/'distill.py'))['main']
+    main = runpy.run_path(str(ROOT/'experiments'/'distill.py'))['main']
     args = dict(kimg=.1, seeds=1, metrics='mig', n=500, model=str(model/'m'), pairs=20, store=str(tmp_path/'s'), out=str(tmp_path/'o'))
     main(directions=str(model/'d'), **args)
     assert read_json(tmp_path/'o'/'generated-0.json')['rows'][0]['method']=='generated'

@@ -150,7 +150,7 @@ def test_celeba(tmp_path):
     marks = np.where(rng.random((n,40))<.4, 1, -1)
     (tmp_path/'celeba'/'list_attr_celeba.txt').write_text(f"{n}\n{' '.join(f'A{i}' for i in range(40))}\n" + ''.join(
         f"{i+1:06d}.jpg {' '.join(map(str, o))}\n" for i,o in enumerate(marks)))
-    from semistyle.training.runs import plan_run
+    from semistyle.runs.train import plan_run
     p = plan_run(tmp_path/'x', tmp_path/'celeba', 'celeba-256', eta=.2)
     assert p.dataset.image_shape==(256,256,3) and p['data']['resize']['filter']=='lanczos' and p['settings']['beta']==1
     args = ['--preset','celeba-256','--world',tmp_path/'celeba','--kimg',.032,'--out',tmp_path/'run']

@@ -10,7 +10,7 @@ import torch
 from fastcore.script import call_parse
 from semistyle.core import machine_info,mean_std,record_result
 from semistyle.data.scenes import load_world
-from semistyle.metrics.report import evaluate_model,find_oracle,world_of
+from semistyle.runs.page import evaluate_model,find_oracle,world_of
 from semistyle.metrics.quality import evaluate_quality,sampler
 from semistyle.models.checkpoint import load_model,save_model
 from semistyle.models.features import OracleFeatures,pooled

@@ -1,0 +1,114 @@
+"""Project pictures that a model has never seen, and edit them: how close, how fast, and does an edit move its factor alone?
+
+    python experiments/projection.py --model shapes-stylegan2-32 --directions results/discovery/shapes --n 32
+
+writes results/projection/<model>-<seed>.json. Its rows: `projection` tells distortion and distance from W for each
+space, `edit` how much a usual step to either side moves the attribute that a direction is named after, and the others
+on average, by the world's oracle; `generated` is the same for pictures that the generator drew itself, which is the
+best that projected ones could get. For a model with named factors, `--directions factors` takes its own."""
+from pathlib import Path
+from fastcore.script import call_parse
+
+def unseen_images(world, config, n, seed, trained_bs=None):
+    "Numbers of images that no batch of the model's training drew: a batch is a function of the run's seed and its number"
+    import numpy as np
+    from semistyle.data.loaders import split_labels
+    kimg,settings = config.get('kimg'),config.get('settings') or {}
+    bs = settings.get('bs') or trained_bs
+    if not (bs and kimg): raise ValueError("the model should say how it was trained (settings.bs and kimg), to tell which "
+                                       "images it has not seen: give its batch size with --trained_bs")
+    draws = [np.random.default_rng([config['seed'], i]).integers(len(world), size=bs) for i in range(int(1000*kimg/bs)+1000)]
+    seen = np.unique(np.concatenate(draws))
+    eta = config.get('eta') or settings.get('eta')
+    if eta: seen = np.union1d(seen, split_labels(world.space, eta, config['seed']).labelled)
+    pick = np.random.default_rng([seed, 2**31]).permutation(len(world))[:n+2*len(seen)]
+    return pick[~np.isin(pick, seen)][:n]
+
+def factor_directions(g, space):
+    "The mean difference that each factor of a generator's codes makes to `w`"
+    import torch
+    from semistyle.discover.navigator import Directions,owner_of
+    rng = torch.Generator().manual_seed(0)
+    z,c = torch.randn(256, g.z_dim, generator=rng),space.sample_codes(256, rng)
+    def mean_w(k, v): return g.mapping(z, c.index_fill(1, torch.tensor([k]), v)).mean(0)
+    with torch.no_grad(): v = torch.stack([mean_w(k, 1.)-mean_w(k, 0.) for k in range(len(space.names))])
+    return Directions(v, owner_of(g), list(space.names))
+
+def named_directions(directions, model, attributes, method, c, seed):
+    "One direction for each attribute that some direction is named after"
+    from semistyle.discover.baselines import find_directions
+    from semistyle.runs.edit import find_directions_of
+    from semistyle.runs.discover import name_and_score
+    g = model.generator
+    if directions=='factors': d = factor_directions(g, model.space)
+    elif directions or (model.path/'directions').exists(): d = find_directions_of(directions or None, model)
+    else: d = find_directions(g, None, method, 2*len(attributes.names), subspace=20_000, c=c, seed=seed, progress=False).directions
+    d,_ = name_and_score(g, d, attributes, n=32, seed=seed, c=c)
+    return d.select([o for o in attributes.names if o in d.names])
+
+def edit_rows(g, read, directions, ws, noise, names, space):
+    "What a usual step of each direction moves, over pictures"
+    import torch
+    from semistyle.discover.invert import draw
+    rows = []
+    with torch.no_grad():
+        start = read(draw(g, ws, noise))
+        for name in directions.names:
+            ends = [read(draw(g, directions.apply(ws, **{name:a}), noise)) for a in (-1,1)]
+            change = torch.stack([(o-start).abs().mean(0) for o in ends]).mean(0)
+            k = names.index(name); others = torch.cat([change[:k], change[k+1:]])
+            rows.append(dict(kind='edit', space=space, direction=name, moved=change[k].item(), others=others.mean().item(),
+                             most=others.max().item(), ratio=(others.mean()/change[k]).item()))
+    return rows
+
+def project_all(p, x, space, bs, **kwargs):
+    "Projections of pictures, some at a time: styles, noise, rows, seconds"
+    import time,torch
+    from semistyle.core import mean_std
+    start,done = time.monotonic(),[]
+    for i,o in enumerate(x.split(bs)):
+        done.append(p.project(o, space.split(' ')[0], noise_weight=None if 'constant' in space else .1, **kwargs))
+        print(f'{space}: {min((i+1)*bs, len(x))} of {len(x)}, {done[-1]}', flush=True)
+    noise = {k:torch.cat([o.noise[k] for o in done]) for k in done[0].noise}
+    rows = [r for o in done for r in o.rows]
+    row = dict(kind='projection', space=space, n=len(x), seconds_per_image=(time.monotonic()-start)/len(x))
+    return torch.cat([o.ws for o in done]),noise,row|{k:mean_std([r[k] for r in rows]) for k in rows[0]}
+
+@call_parse
+def main(model:str='robot-64',  # Folder of a saved model, or the name of a shipped one, of a rendered world
+         n:int=32,              # Pictures
+         directions:str='',     # Folder of directions, or `factors`; by default those beside the model, or found now
+         method:str='sefa',     # How to find them, where there are none
+         steps:int=300,         # Of each projection
+         bs:int=8,              # Pictures at a time
+         trained_bs:int=None,   # Batch size of the model's training, where it does not say it
+         seed:int=0,            # Of the choice of pictures and of everything else
+         out:str='results/projection'): # Folder for the JSON file
+    import time
+    from semistyle.core import mean_std,record_result
+    from semistyle.discover.invert import model_projector,noise_maps
+    from semistyle.metrics.discovery import sample_ws,world_attributes
+    from semistyle.runs.page import world_of
+    from semistyle.models.checkpoint import load_model
+    begin,saved = time.monotonic(),load_model(model)
+    g,world = saved.generator,world_of(saved)
+    c = saved.space.sample_codes if g.c_dim else None
+    idx = unseen_images(world, saved.config, n, seed, trained_bs)
+    x = world.tensor(idx)
+    attributes = world_attributes(world)
+    d = named_directions(directions, saved, attributes, method, c, seed)
+    p = model_projector(saved)
+    args = dict(steps=steps, seed=seed, progress=False)
+    start = time.monotonic(); one = p.project(x[:1], **args); one = dict(kind='one picture', space='w+', seconds=time.monotonic()-start, **one.rows[0])
+    rows,edits = [one],edit_rows(g, attributes, d, sample_ws(g, n, seed, c), None, attributes.names, 'generated')
+    for space in ('w','w+')+(('w+ with constant noise',) if noise_maps(g) else ()):
+        ws,noise,row = project_all(p, x, space, bs, **args)
+        rows.append(row); edits += edit_rows(g, attributes, d, ws, noise, attributes.names, space)
+    def ratios(space): return [o['ratio'] for o in edits if o['space']==space]
+    plus = rows[2]
+    metrics = dict(psnr_w=rows[1]['psnr'], psnr_w_plus=plus['psnr'], seconds_of_one=one['seconds'], psnr_of_one=one['psnr'],
+                   ratio_w=mean_std(ratios('w')), ratio_w_plus=mean_std(ratios('w+')), ratio_generated=mean_std(ratios('generated')),
+                   under_a_quarter=sum(o<.25 for o in ratios('w+')), directions=len(d)) if len(d) else dict(psnr_w_plus=plus['psnr'])
+    name = Path(model).name
+    return record_result(Path(out)/f'{name}-{seed}.json', None, seed, time.monotonic()-begin, metrics, rows+edits, model=name, predictor=attributes.name,
+                         settings=dict(steps=steps, bs=bs, distance=p.distance.name, found_by=d.meta.get('method', directions), directions=d.names, usual_steps=d.steps.tolist(), images=idx.tolist()))

@@ -1,0 +1,95 @@
+"""Train and measure the rows of StyleGAN's Tables 3 and 4 (Karras et al. 2019) on a rendered world.
+
+    python experiments/stylegan_tables.py --kimg 20 --seeds 2
+
+writes one file a row and seed into results/stylegan_tables/ and skips those that are there, so an interrupted call goes on with the next
+row. All rows have the same number of images, widths and rates; they differ in the generator, its noise, its mixing and its mapping network. The
+networks stay in models/ beside the results when --keep is given. `spread` says how varied the pictures are: 1 is as varied as the real ones. A generator
+that has lost its variety has short paths and constant attributes, and its row says nothing."""
+from pathlib import Path
+from fastcore.script import call_parse,bool_arg
+
+mixed = dict(use_noise=True, mixing=.9)
+rows = { # Table 3 from the top, then what Table 4 has beside it
+    'traditional_0': dict(kind='traditional', depth=0),
+    'traditional_8': dict(kind='traditional', depth=8),
+    'style':         dict(depth=8),
+    'noise':         dict(depth=8, use_noise=True),
+    'mixing_50':     dict(depth=8, use_noise=True, mixing=.5),
+    'mixing_90':     dict(depth=8, **mixed),
+    'depth_0':       dict(depth=0, **mixed),
+    'depth_1':       dict(depth=1, **mixed),
+    'depth_2':       dict(depth=2, **mixed),
+}
+common = dict(bs=16, lr_g=1e-2, lr_d=4e-3, betas=(0.,.99), r1_gamma=1., final_lr=.1)
+widths = dict(channel_base=512, channel_max=64, blur=False, patch=2)
+
+def make(world, seed, kind='style', depth=8, use_noise=False, mixing=0.):
+    "The Learner of a row"
+    from semistyle.core import set_seed
+    from semistyle.models.stylegan import Generator
+    from semistyle.models.variants import TraditionalGenerator
+    from semistyle.training.presets import stylegan_learner
+    g_args = widths | dict(z_dim=64, w_dim=64, mapping_layers=depth, mapping_lr_mul=.1, use_noise=use_noise)
+    set_seed(seed)
+    learn = stylegan_learner(world, f'robot-{world.resolution}', seed, g_args=g_args, d_args=widths, style_mixing=mixing,
+                             generator=TraditionalGenerator if kind=='traditional' else Generator, **common)
+    learn.divergence_watch.min_spread = 0. # a traditional generator behind 8 layers begins with nearly one picture, which is no collapse
+    return learn
+
+def variety(g, world, n=500):
+    "Standard deviation of a pixel over generated pictures, relative to that over real ones"
+    import numpy as np,torch
+    from semistyle.metrics.quality import sampler
+    torch.manual_seed(0)
+    real = world.tensor(np.random.default_rng(0).choice(len(world), n, replace=False))
+    return float(sampler(g)(n).std(0).mean()/real.std(0).mean())
+
+def measure(g, world, oracle, seed, n):
+    "Variety, Frechet distance, path lengths, separability in Z and W; all with the features or the attributes of the world's oracle"
+    from semistyle.models.features import OracleFeatures,PerceptualDistance,pooled
+    from semistyle.metrics.path import perceptual_path_length
+    from semistyle.metrics.quality import evaluate_quality,sampler
+    from semistyle.metrics.separability import separability,latent_sampler,oracle_attributes
+    features = OracleFeatures(oracle)
+    res = dict(spread=variety(g, world)) | evaluate_quality(sampler(g), world, pooled(features), n=n, metrics=['fd'], seed=seed)
+    distance = PerceptualDistance(features)
+    for space in ('z','w'):
+        for sampling in ('full','end'):
+            res |= perceptual_path_length(g, distance, space, sampling, n=n, seed=seed)
+    names = world.space.names
+    return res | separability(latent_sampler(g), oracle_attributes(oracle), names, n=n, seed=seed, progress=False)
+
+def run_row(row, seed, name, resolution, kimg, n, out, keep):
+    "Train one row with one seed, and record it"
+    import time
+    from semistyle.core import record_result
+    from semistyle.data.scenes import load_world
+    from semistyle.models.checkpoint import load_model,save_model
+    world = load_world(name, resolution)
+    oracle = load_model(f'{name}-oracle-{resolution}').oracle
+    start,learn = time.monotonic(),make(world, seed, **rows[row])
+    learn.fit_kimg(kimg)
+    command = f'python experiments/stylegan_tables.py --world {name} --resolution {resolution} --kimg {kimg:g} --n {n}'
+    seconds,about = time.monotonic()-start,dict(method=row, world=f'{name}-{resolution}', seed=seed)
+    g = learn.generator_ema.g_ema
+    if keep: save_model(out.parent/'models'/out.stem, dict(world=name, resolution=resolution, kimg=kimg, seed=seed), generator=g,
+                        discriminator=learn.generator_ema.d_ema)
+    numbers = {k:v for k,v in measure(g, world, oracle, seed, n).items() if isinstance(v, float)}
+    record_result(out, command=command, seed=seed, seconds=seconds,
+                  rows=[about | dict(kimg=round(learn.kimg, 3), n=n) | numbers])
+    print(row, seed, {k:round(v, 3) for k,v in numbers.items()}, flush=True)
+
+@call_parse
+def main(world:str='shapes', # Rendered world with a shipped oracle
+         resolution:int=32,  # Side of the images
+         kimg:float=20.,     # Thousands of images for each row
+         seeds:int=2,        # Repetitions of each row
+         n:int=2000,         # Pictures, or steps of a path, that each measure is taken over
+         only:str='',        # Space-separated rows; all when empty
+         keep:bool_arg=False, # Keep the trained networks as well
+         out:str='results/stylegan_tables'): # Folder for one JSON file a row and seed
+    for seed in range(seeds):
+        for row in only.split() or rows:
+            path = Path(out)/f'{row}-{seed}.json'
+            if not path.exists(): run_row(row, seed, world, resolution, kimg, n, path, keep)
