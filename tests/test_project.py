@@ -1,6 +1,7 @@
 "The notebooks, the sidebar, the package and its requirements agree."
 import ast,json,re,shutil,subprocess,sys,zipfile
 from configparser import ConfigParser
+from runpy import run_path
 import pytest,yaml
 from conftest import ROOT
 
@@ -18,9 +19,14 @@ def hrefs(o):
     return [o] if isinstance(o, str) and o.endswith('.ipynb') else []
 
 def test_every_notebook_is_in_the_sidebar_once_and_nothing_else():
-    "`_quarto.yml` lists by hand what exists"
-    web = yaml.safe_load((ROOT/'_quarto.yml').read_text())['website']
-    assert sorted(hrefs(web['sidebar'])) == sorted(ids(NBS))
+    "`_quarto.yml` lists what exists, as `tools/sidebar.py` writes it: four ways in, the library in the order of imports"
+    text = (ROOT/'_quarto.yml').read_text()
+    side = yaml.safe_load(text)['website']['sidebar']
+    assert run_path(str(ROOT/'tools'/'sidebar.py'))['with_sidebar'](text)==text, 'run `python tools/sidebar.py` and commit _quarto.yml'
+    assert sorted(hrefs(side)) == sorted(ids(NBS))
+    assert [o.get('section', o.get('text')) for o in side['contents']] == ['Overview', 'Start here', 'The papers', 'The library']
+    numbers = [int(re.match(r'\d+', h.split('/')[-1])[0]) for h in hrefs(side['contents'][-1])]
+    assert numbers==sorted(numbers)
 
 def test_the_sidebar_link_is_the_file_at_the_top():
     "nbdev looks for `nbs/_quarto.yml`"
