@@ -28,9 +28,8 @@ from ..metrics.discovery import check_directions,draw_codes
 from ..metrics.factors import evaluate_factors
 from ..models.checkpoint import load_model,save_model
 from ..models.vae import VAE,average_shared,draw_latents,likelihoods,prior_kl,shared_rules
-from ..training.callbacks import CosineDecay,SaveState,TrainingDiverged
+from ..training.callbacks import CosineDecay,RunBar,SaveState,TrainingDiverged
 from ..training.gan import StyleGANLearner
-from ..runs.train import RunBar
 from ..viz import image_grid,save_image,to_uint8
 
 # %% ../../nbs/discover/67_distill.ipynb #80ef47e5

@@ -26,9 +26,8 @@ from ..losses.contrast import consistency_loss,diversity_loss,feature_change,ort
 from ..losses.contrast import prototype_changes,prototype_losses
 from ..metrics.discovery import draw_codes
 from ..models.checkpoint import load_state
-from ..training.callbacks import CosineDecay,SaveState,TrainingDiverged,_opt_tensors,_set_opt,_under
+from ..training.callbacks import CosineDecay,RunBar,SaveState,TrainingDiverged,_opt_tensors,_set_opt,_under
 from ..training.gan import StyleGANLearner
-from ..runs.train import RunBar
 
 # %% ../../nbs/discover/62_train.ipynb #39f309f9
 def ring_of_directions(

@@ -4,15 +4,16 @@
 
 # %% auto #0
 __all__ = ['GeneratorEMA', 'StyleMixing', 'CosineDecay', 'ProgressiveGrowing', 'TrainingPanel', 'TrainingDiverged',
-           'DivergenceWatch', 'SaveState']
+           'DivergenceWatch', 'SaveState', 'TimeBudget', 'RunBar']
 
 # %% ../../nbs/training/41_callbacks.ipynb #62570bd6
 import math,time
 from copy import deepcopy
 from pathlib import Path
 import torch
-from fastai.callback.core import Callback
+from fastai.callback.core import CancelFitException,Callback
 from fastcore.basics import store_attr,patch
+from fastprogress.fastprogress import progress_bar
 from ..core import rng_state,set_rng_state
 from ..viz import image_grid,to_png
 from ..models.checkpoint import save_state,load_state
@@ -292,3 +293,30 @@ class SaveState(Callback):
     def save(self):
         save_state(self.path, *self.learn.training_state())
         self.last = self.kimg,time.monotonic()
+
+# %% ../../nbs/training/41_callbacks.ipynb #d978f2a5
+class TimeBudget(Callback):
+    "End a run after so many seconds, earlier parts included, and keep `target_kimg` where its pace leads"
+    order,run_valid = 44,False
+    def __init__(self,
+        seconds:float, # How long to train
+    ): store_attr()
+    def before_fit(self): self.start = time.monotonic() - getattr(getattr(self.learn, 'loss_log', None), 'before', 0.)
+    def before_batch(self):
+        share = min((time.monotonic()-self.start)/self.seconds, 1.)
+        if self.kimg: self.learn.target_kimg = self.kimg/(share+1e-9)  # no pace is known before the first batch
+        if share==1: raise CancelFitException
+
+# %% ../../nbs/training/41_callbacks.ipynb #3c951997
+class RunBar(Callback):
+    "A bar for the share of the run that is done, from where it starts or goes on, with the time left"
+    order,run_valid = 73,False
+    def before_fit(self):
+        self.first,self.bar = None,progress_bar(range(1000))
+        self.bar.update(0)
+    def before_batch(self):
+        if self.first is None: self.first = self.kimg/self.target_kimg
+    def after_batch(self):
+        self.bar.comment = f'{self.kimg:.1f} kimg'
+        share = min((self.kimg/self.target_kimg-self.first)/(1-self.first), 1.)
+        if done := int(1000*share): self.bar.update(done)  # 0 would start its clock again
