@@ -29,7 +29,7 @@ tables['ablations'] = tables['subspace'] | tables['diversity'] | tables['focus']
 def judged(g, attributes, subspace, n_directions, seed, c=None, batches=400, lr=.03):
     "Directions and attention that learn from the judge itself to change one attribute each, in turn, and no other: no method, for comparison"
     import torch
-    from semistyle.discover.navigator import Navigator,edit,navigator_directions
+    from semistyle.discover.navigator import Navigator,apply_edit,navigator_directions
     from semistyle.discover.train import frozen
     from semistyle.metrics.discovery import sample_ws
     torch.manual_seed(seed)
@@ -40,7 +40,7 @@ def judged(g, attributes, subspace, n_directions, seed, c=None, batches=400, lr=
         for _ in range(batches):
             k = torch.arange(n)%n_directions
             ws,step,v = sample_ws(g, n, rng, c),.25+.5*torch.rand(n, generator=rng),nav.variations()[k]
-            after,before = (judge(g.synthesis(edit(ws, v, o*step), noise_mode='const')) for o in (1,-1))
+            after,before = (judge(g.synthesis(apply_edit(ws, v, o*step), noise_mode='const')) for o in (1,-1))
             change = (after-before).abs().view(-1, n_directions, len(attributes.names)).mean(0)
             own = change.gather(1, target[:,None])[:,0]
             others = (change.square().sum(1)-own.square()+1e-6).sqrt()
@@ -58,7 +58,7 @@ def look_with(name, model, attributes):
 def score(g, found, attributes, n, seed, c=None):
     "A calibrated step for each direction, and both scores by the paper's mean of changes and by its author's code's change of means"
     import torch
-    from semistyle.runs.discover import name_and_score
+    from semistyle.discover.refine import name_and_score
     from semistyle.metrics.discovery import n_discov,s_disen
     named,res = name_and_score(g, found, attributes, n, seed=seed, c=c)
     signed = torch.tensor(res['signed']).abs()

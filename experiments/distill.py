@@ -25,13 +25,13 @@ rows = {
 def loader_of(how, world, seed, bs):
     "Where the pictures of a row come from"
     from semistyle.data.loaders import FactorLoader
-    from semistyle.discover.distill import WorldPairs
+    from semistyle.discover.pairs import WorldPairs
     if how['rule'] is None: return FactorLoader(world, bs=bs, seed=seed)
     return WorldPairs(world, how['mixed'], bs=bs, seed=seed)
 
 def generated(model, directions, distinct, store, n, seed, bs):
     "Packed pairs of a generator and its directions, without those that change features as an earlier one does"
-    from semistyle.discover.distill import GeneratedPairs,PackedPairs,pack_pairs
+    from semistyle.discover.pairs import GeneratedPairs,PackedPairs,pack_pairs
     from semistyle.discover.navigator import load_directions
     from semistyle.discover.refine import distinct_directions
     from semistyle.models.features import DiscriminatorFeatures

@@ -38,7 +38,7 @@ def named_directions(directions, model, attributes, method, c, seed):
     "One direction for each attribute that some direction is named after"
     from semistyle.discover.baselines import find_directions
     from semistyle.runs.edit import find_directions_of
-    from semistyle.runs.discover import name_and_score
+    from semistyle.discover.refine import name_and_score
     g = model.generator
     if directions=='factors': d = factor_directions(g, model.space)
     elif directions or (model.path/'directions').exists(): d = find_directions_of(directions or None, model)

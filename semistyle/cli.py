@@ -454,7 +454,7 @@ def distill(
     with _command(f'what was computed is in {out}, go on with --resume') as say:
         _at_least(1, pairs=pairs, dimensions=dimensions, n=n)
         _at_least(.001, kimg=kimg); _at_least(0, seed=seed, minutes=minutes, beta=beta)
-        from semistyle.discover.distill import run_distillation
+        from semistyle.runs.distill import run_distillation
         from semistyle.training.callbacks import TrainingDiverged
         more = {} if dimensions is None else dict(z_dim=dimensions)
         try:

@@ -15,7 +15,7 @@ from fastcore.basics import patch
 from matplotlib.figure import Figure
 from torch import Tensor
 from .core import check_shape
-from .runs.edit import Edit,rows_figure,save_edit
+from .discover.edits import Edit,rows_figure,save_edit
 from .discover.navigator import Directions,check_owner,owner_of
 from .metrics.discovery import sample_ws
 from .viz import image_grid,to_png

@@ -3,7 +3,7 @@ import math,os,signal,subprocess,sys,time
 import pytest,torch
 from semistyle.discover.navigator import Directions,load_directions,owner_of,save_directions
 from semistyle.discover.subspace import informative_subspace
-from semistyle.discover.train import discover
+from semistyle.discover.train import learn_directions
 from semistyle.metrics.discovery import Attributes,KnownGenerator,discovery_scores
 from semistyle.models.checkpoint import load_state
 from semistyle.models.features import as_features
@@ -11,10 +11,10 @@ from semistyle.models.features import as_features
 RUN = """
 import sys,torch
 torch.set_num_threads(1)
-from semistyle.discover.train import discover
+from semistyle.discover.train import learn_directions
 from semistyle.metrics.discovery import KnownGenerator
 from semistyle.models.features import as_features
-discover(KnownGenerator(num_ws=4, layers=(0,3)), as_features(lambda x: x, 'pixels'), 'prototype', 4, k=2, subspace=500, kimg=%s,
+learn_directions(KnownGenerator(num_ws=4, layers=(0,3)), as_features(lambda x: x, 'pixels'), 'prototype', 4, k=2, subspace=500, kimg=%s,
          save=sys.argv[1], resume=True, progress=False, minutes=None)
 """
 
@@ -65,5 +65,5 @@ def test_a_subspace_of_a_million_stays_small(toy):
 def test_discovery_leaves_the_generator_and_the_random_stream_alone(toy):
     g = KnownGenerator(num_ws=4, layers=(0,3)).train()
     was,stream = {k:v.clone() for k,v in g.state_dict().items()},torch.get_rng_state()
-    discover(g, as_features(lambda x: x, 'pixels'), n_directions=3, subspace=200, kimg=.016, progress=False)
+    learn_directions(g, as_features(lambda x: x, 'pixels'), n_directions=3, subspace=200, kimg=.016, progress=False)
     assert g.training and all(torch.equal(v, was[k]) for k,v in g.state_dict().items()) and torch.equal(stream, torch.get_rng_state())

@@ -4,11 +4,11 @@ import pytest,torch
 from commands import refuses
 from semistyle.core import set_seed
 from semistyle.discover.baselines import find_directions
-from semistyle.discover.navigator import Directions,edit,load_directions,owner_of,save_directions
-from semistyle.discover.refine import direction_similarity,distinct_directions,visible_steps
-from semistyle.runs.discover import run_discovery,short_list
+from semistyle.discover.navigator import Directions,apply_edit,load_directions,owner_of,save_directions
+from semistyle.discover.refine import direction_similarity,distinct_directions,short_list,visible_steps
+from semistyle.runs.discover import run_discovery
 from semistyle.discover.subspace import Subspace,informative_subspace
-from semistyle.discover.train import discover
+from semistyle.discover.train import learn_directions
 from semistyle.metrics.discovery import Attributes,KnownGenerator,calibrate_steps,discovery_scores
 from semistyle.models.checkpoint import save_model
 from semistyle.models.features import as_features
@@ -43,7 +43,7 @@ def test_tables_of_other_sizes(toy):
         for judge in (discovery_scores, calibrate_steps):
             with pytest.raises(ValueError, match=r'should be \[n,4,8\] for this generator'): judge(known, toy, bad)
     with pytest.raises(ValueError, match=r'`variations` should have shape \[n,4,8\]'): Directions(toy.directions[...,1:], owner_of(toy))
-    with pytest.raises(ValueError, match='variation should be'): edit(torch.zeros(2,4,8), torch.zeros(3,8))
+    with pytest.raises(ValueError, match='variation should be'): apply_edit(torch.zeros(2,4,8), torch.zeros(3,8))
 
 @pytest.mark.parametrize('value', [math.nan, math.inf])
 def test_values_that_are_no_numbers(toy, value):
@@ -61,14 +61,14 @@ def other_nan(value):
 def test_a_subspace_of_another_size(toy):
     far = informative_subspace(other(w_dim=9), 200, progress=False)
     with pytest.raises(ValueError, match=r'subspace should have axes \[8,8\] for this generator, got \[9, 9\]'):
-        discover(toy, pixels, subspace=far, kimg=.016, progress=False)
-    with pytest.raises(ValueError, match='k should be from 1 to 8'): discover(toy, pixels, k=9, **QUICK)
+        learn_directions(toy, pixels, subspace=far, kimg=.016, progress=False)
+    with pytest.raises(ValueError, match='k should be from 1 to 8'): learn_directions(toy, pixels, k=9, **QUICK)
 
 def test_settings_out_of_range(toy):
     for bad,says in ((dict(n_directions=1), 'at least 2'), (dict(bs=1), 'bs should be at least 2'), (dict(steps=(0,1)), 'two positive numbers'),
                      (dict(length=-1.), 'length should be positive'), (dict(kimg=0), 'kimg should be positive'), (dict(lr=0.), 'lr should be positive'),
                      (dict(similarity='cosine'), 'similarity should be one of'), (dict(length=math.nan), 'length should be positive')):
-        with pytest.raises(ValueError, match=says): discover(toy, pixels, **QUICK | bad)
+        with pytest.raises(ValueError, match=says): learn_directions(toy, pixels, **QUICK | bad)
 
 def test_a_report_of_a_broken_run_leaves_the_old_one(model, tmp_path):
     run_discovery(model, tmp_path/'out', 'sefa', 2, **QUICK)

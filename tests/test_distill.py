@@ -6,7 +6,8 @@ from commands import run
 from semistyle.core import read_json,set_seed
 from semistyle.data.packed import pack
 from semistyle.data.scenes import load_world
-from semistyle.discover.distill import GeneratedPairs,PackedPairs,WorldPairs,distill,pack_pairs,train_vae
+from semistyle.discover.distill import distill_encoder,train_vae
+from semistyle.discover.pairs import GeneratedPairs,PackedPairs,WorldPairs,pack_pairs
 from semistyle.discover.navigator import Directions,load_directions,owner_of,save_directions
 from semistyle.metrics.discovery import KnownGenerator
 from semistyle.models.checkpoint import load_model,load_state,save_model
@@ -17,10 +18,10 @@ TINY = dict(width=4, hidden=8, z_dim=4, bs=16, progress=False)
 RUN = """
 import sys,torch
 torch.set_num_threads(1)
-from semistyle.discover.distill import distill
+from semistyle.discover.distill import distill_encoder
 from semistyle.metrics.discovery import KnownGenerator
 toy = KnownGenerator(num_ws=4, layers=(0,3))
-distill(toy, toy.directions, kimg=%s, width=4, hidden=8, z_dim=4, bs=16, progress=False, save=sys.argv[1], resume=True)
+distill_encoder(toy, toy.directions, kimg=%s, width=4, hidden=8, z_dim=4, bs=16, progress=False, save=sys.argv[1], resume=True)
 """
 
 @pytest.fixture(scope='module')
@@ -50,12 +51,12 @@ def test_killed_and_resumed_ends_with_the_same_bits(tmp_path):
 
 def test_training_leaves_the_global_streams_and_the_generator_alone(toy):
     set_seed(3); before,weights = torch.get_rng_state(),{k:v.clone() for k,v in toy.state_dict().items()}
-    distill(toy, toy.directions, kimg=.05, **TINY)
+    distill_encoder(toy, toy.directions, kimg=.05, **TINY)
     assert torch.equal(before, torch.get_rng_state())
     for k,v in toy.state_dict().items(): assert torch.equal(v, weights[k]), k
 
 def test_another_seed_is_another_run_and_the_same_one_the_same(toy):
-    a,b,c = (distill(toy, toy.directions, kimg=.05, seed=o, **TINY).vae.state_dict() for o in (0,0,1))
+    a,b,c = (distill_encoder(toy, toy.directions, kimg=.05, seed=o, **TINY).vae.state_dict() for o in (0,0,1))
     assert all(torch.equal(a[k], b[k]) for k in a) and not all(torch.equal(a[k], c[k]) for k in a)
 
 @pytest.mark.parametrize('name', ['images.npy','packed.json','codes.npy'])

@@ -5,7 +5,7 @@ from PIL import Image
 from commands import refuses,run,start
 from semistyle.core import set_seed
 from semistyle.data.factors import FactorSpace
-from semistyle.runs.edit import load_edit
+from semistyle.discover.edits import load_edit
 from semistyle.discover.navigator import Directions,load_directions,owner_of,save_directions
 from semistyle.models.checkpoint import load_model,save_model
 from semistyle.models.semi import semi_networks

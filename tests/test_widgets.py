@@ -1,7 +1,7 @@
 "Sliders in a real JupyterLab, in a real Chromium: the picture follows keyboard and mouse, and an edit can be kept."
 import json
 import pytest
-from semistyle.runs.edit import load_edit
+from semistyle.discover.edits import load_edit
 from test_quickstart import FAILED,READY,jupyterlab
 
 CELLS = ["""from semistyle.discover.baselines import find_directions

@@ -10,7 +10,7 @@ import inspect,json,subprocess,sys
 import numpy as np, torch
 from ..core import set_seed
 from ..discover.subspace import informative_subspace
-from ..discover.train import DiscoveryLearner,LatentStream,_navigator,_terms,discover
+from ..discover.train import DiscoveryLearner,LatentStream,subspace_navigator,contrast_terms,learn_directions
 from ..models.features import DiscriminatorFeatures
 from ..models.stylegan2 import StyleGAN2Discriminator,StyleGAN2Generator
 from .train import in_turns
@@ -30,7 +30,7 @@ def bench_networks(
     p = stylegan2_presets[name]
     return StyleGAN2Generator(resolution, **p['g_args']).eval(),StyleGAN2Discriminator(resolution, **p['d_args'])
 
-def _default(name): return inspect.signature(discover).parameters[name].default
+def _default(name): return inspect.signature(learn_directions).parameters[name].default
 
 # %% ../../nbs/bench/83_discover.ipynb #8326d680
 def bench_variants(
@@ -48,8 +48,8 @@ def bench_variants(
     def learner(method):
         set_seed(seed)
         how = dict(similarity='twice' if method=='binary' else 'squared')
-        nav = _navigator(g, subspace, n_directions, None, None, True, None)
-        terms = _terms(method, n_directions, g, _default('diversity'), **how)
+        nav = subspace_navigator(g, subspace, n_directions, None, None, True, None)
+        terms = contrast_terms(method, n_directions, g, _default('diversity'), **how)
         return DiscoveryLearner(LatentStream(g, n_directions, bs, seed), g, features, nav, terms)
     learners = [learner(o) for o in ('prototype','binary')]
     times = in_turns([lambda o=o: o.fit_kimg(o.kimg+batches*bs/1000) for o in learners], seconds, progress=progress)

@@ -10,9 +10,9 @@ __all__ = ['METHODS', 'ganspace', 'style_weights', 'sefa', 'PairReader', 'Recogn
 import torch
 from torch import Tensor,nn
 from torch.nn import functional as F
-from .navigator import Directions,Navigator,edit,navigator_directions
+from .navigator import Directions,Navigator,apply_edit,navigator_directions
 from .subspace import Subspace,informative_subspace,principal_axes
-from .train import Discovery,DiscoveryTerm,discover
+from .train import Discovery,DiscoveryTerm,learn_directions
 from ..models.features import as_features
 
 # %% ../../nbs/discover/63_baselines.ipynb #c6ab60c9
@@ -132,7 +132,7 @@ class LatentContrast(DiscoveryTerm):
     def parts(self, step):
         n,k = len(step.ws),len(step.variations)
         with torch.no_grad(): start = early_maps(step.g, step.ws, self.layer)
-        ws = edit(step.ws.repeat_interleave(k, 0), step.variations.repeat(n, 1, 1), self.alpha)
+        ws = apply_edit(step.ws.repeat_interleave(k, 0), step.variations.repeat(n, 1, 1), self.alpha)
         f = early_maps(step.g, ws, self.layer)-start.repeat_interleave(k, 0)
         return dict(contrast=(1., contrast_all(f.flatten(1).view(n, k, -1), self.tau)))
 
@@ -150,7 +150,7 @@ def find_directions(
     subspace=None,           # A `Subspace`, or how many samples of `w` to make one of; by default a million
     c=None,                  # For a generator that takes codes: one code, or a function of (n, rng)
     sefa_args:dict=None,     # For `sefa`
-    **kwargs                 # For `discover`, such as `k`, `kimg`, `bs`, `seed`, `steps`, `progress`
+    **kwargs                 # For `learn_directions`, such as `k`, `kimg`, `bs`, `seed`, `steps`, `progress`
 )->Discovery:                # `directions` and what else there is
     "Directions by any of the methods, in one protocol"
     if method not in METHODS: raise ValueError(f"method should be one of {METHODS}, got {method!r}")
@@ -161,7 +161,7 @@ def find_directions(
     if not isinstance(subspace, Subspace):
         subspace = informative_subspace(g, subspace or 1_000_000, c=c, progress=progress)
     common = dict(n_directions=n_directions, subspace=subspace, c=c) | kwargs
-    if method in _kinds: return discover(g, features, _kinds[method], **common)
+    if method in _kinds: return learn_directions(g, features, _kinds[method], **common)
     if 'own' in allowed:
         res = _trained(g, method, attention=='own', **common)
         if attention in (None,'own'): return res
@@ -169,7 +169,7 @@ def find_directions(
     elif method=='ganspace': fixed = ganspace(g, n_directions, subspace)
     else: fixed = sefa(g, n_directions, **(sefa_args or {}))
     if attention is None: return FixedDiscovery(g, fixed, subspace, method, common)
-    res = discover(g, features, attention, directions=fixed, **common)
+    res = learn_directions(g, features, attention, directions=fixed, **common)
     res.directions.meta.update(method=f'{method}-att-{attention}')
     return res
 
@@ -184,7 +184,7 @@ def _trained(g, method, attention, n_directions, **common):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(common.get('seed', 0))
         term = Recognition(n_directions, g.img_channels) if method=='recog' else LatentContrast()
-    return discover(g, _fast, method, n_directions, terms=[term], attention=attention, **common)
+    return learn_directions(g, _fast, method, n_directions, terms=[term], attention=attention, **common)
 
 # %% ../../nbs/discover/63_baselines.ipynb #afabf6e5
 class FixedDiscovery:
