@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ring_of_directions', 'LatentStream', 'DiscoveryStep', 'DiscoveryTerm', 'BinaryContrast', 'Patterns',
            'PrototypeContrast', 'Diversity', 'DiscoveryModel', 'DiscoveryOptimizer', 'frozen', 'DiscoveryLearner',
-           'StopAfter', 'Discovery', 'discover']
+           'StopAfter', 'Discovery', 'contrast_terms', 'subspace_navigator', 'learn_directions']
 
 # %% ../../nbs/discover/62_train.ipynb #f5693857
 import time
@@ -20,7 +20,7 @@ from fastai.learner import Learner
 from fastcore.basics import patch,store_attr
 from fastcore.foundation import L
 from ..core import rng_state,set_rng_state,settle_folder,to_json
-from .navigator import Directions,Navigator,edit,navigator_directions,owner_of,save_directions
+from .navigator import Directions,Navigator,apply_edit,navigator_directions,owner_of,save_directions
 from .subspace import Subspace,informative_subspace
 from ..losses.contrast import consistency_loss,diversity_loss,feature_change,orthogonality_loss
 from ..losses.contrast import prototype_changes,prototype_losses
@@ -93,7 +93,7 @@ class DiscoveryStep:
         "Draw and read the edits, all in one pass"
         v = self.variations[self.k]
         at = dict(own=(self.ws, self.step[0]), partner=(self.ws.roll(-1, 0), self.step[1]))
-        ws = torch.cat([edit(w, v, s) for w,s in (at[o] for o in names)])
+        ws = torch.cat([apply_edit(w, v, s) for w,s in (at[o] for o in names)])
         self.images = dict(zip(names, self.g.synthesis(ws, noise_mode='const').split(len(v))))
         maps = zip(*[o.split(len(v)) for o in self.features(torch.cat([*self.images.values()]))])
         start = dict(own=self.before, partner=[o.roll(-1, 0) for o in self.before])
@@ -301,7 +301,7 @@ class StopAfter(Callback):
         if time.monotonic()-self.start>=60*self.minutes: raise CancelFitException
 
 class Discovery:
-    "What a run of `discover` leaves"
+    "What a run of `learn_directions` leaves"
     def __init__(self, learn, subspace, settings, seconds):
         self.learn,self.navigator,self.subspace,self.history = learn,learn.navigator,subspace,learn.history
         meta = dict(settings, kimg=learn.kimg, seconds=seconds)
@@ -313,16 +313,35 @@ class Discovery:
         nets = [o for o in self.learn.model.nets.values() if isinstance(o, Patterns)]
         return nets[0].patterns.detach().tanh().cpu() if nets else None
 
+    def __repr__(self):
+        m = self.directions.meta
+        return f"Discovery({len(self.directions)} directions, {m['method']}, {m['kimg']:g} kimg in {m['seconds']:.0f} s)"
+
 # %% ../../nbs/discover/62_train.ipynb #272e2483
-def _terms(method, n, g, diversity, **how):
+def contrast_terms(
+    method:str,      # 'binary' or 'prototype'
+    n:int,           # Directions
+    g,               # Generator
+    diversity:float, # Weight of the diversity; 0 leaves it out
+    **how            # More settings of the term, such as `consistency`, `focus`
+)->list:             # Terms, for `DiscoveryLearner`
     "The loss of a method"
     if method=='binary': main = BinaryContrast(**how)
     elif method=='prototype': main = PrototypeContrast(n, g.img_resolution, g.img_channels, **how)
     else: raise ValueError(f"method should be 'binary' or 'prototype', got {method!r}")
     return [main, Diversity(diversity)] if diversity else [main]
 
-def _navigator(g, subspace, n, k, directions, attention, length, start='axes'):
-    "A navigator for a generator"
+def subspace_navigator(
+    g,                    # Generator
+    subspace:Subspace,    # Of its W
+    n:int,                # Directions
+    k:int=None,           # Axes to look among; by default what carries 99 % of the variance, and at least `n`
+    directions=None,      # Fixed ones instead, see `Navigator`
+    attention:bool=True,  # Learn an attention over layers
+    length:float=None,    # Of a direction; by default the spread of W, three times that with attention
+    start:str='axes',     # Where learned directions start
+)->Navigator:
+    "A navigator in the subspace of a generator"
     if [*subspace.axes.shape]!=[g.w_dim]*2:
         raise ValueError(f"subspace should have axes [{g.w_dim},{g.w_dim}] for this generator, got "
                          f"{[*subspace.axes.shape]}: compute its own")
@@ -331,6 +350,7 @@ def _navigator(g, subspace, n, k, directions, attention, length, start='axes'):
     basis = None if directions is not None else subspace.basis(k)
     return Navigator(n, g.num_ws, g.w_dim, basis, directions, attention, length=length, start=start)
 
+# %% ../../nbs/discover/62_train.ipynb #3e1db398
 def _extras(minutes, progress, save):
     "Callbacks of every run beside its terms"
     more = [CosineDecay(.5, .1)]
@@ -348,7 +368,7 @@ def _train(learn, settings, subspace, kimg, save, resume, began):
     return res
 
 # %% ../../nbs/discover/62_train.ipynb #c6a16deb
-def discover(
+def learn_directions(
     g,                       # Generator; left as it is
     features,                # Images -> list of maps, such as `AlexNet()` or `DiscriminatorFeatures(d)`
     method:str='binary',     # 'binary' or 'prototype'
@@ -387,8 +407,8 @@ def discover(
         subspace = informative_subspace(g, subspace or 1_000_000, c=c, cache=cache, progress=progress)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        nav = _navigator(g, subspace, n_directions, k, directions, attention, length, start)
-        if terms is None: terms = _terms(method, n_directions, g, diversity, focus=focus, similarity=similarity, **how)
+        nav = subspace_navigator(g, subspace, n_directions, k, directions, attention, length, start)
+        if terms is None: terms = contrast_terms(method, n_directions, g, diversity, focus=focus, similarity=similarity, **how)
     settings = dict(method=method, n_directions=n_directions, k=None if nav.coefficients is None else len(nav.basis),
                     attention=attention, fixed=directions is not None, diversity=diversity, focus=focus,
                     similarity=similarity, steps=list(steps), length=nav.length, start=start, bs=bs, lr=lr, seed=seed,
