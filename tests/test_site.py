@@ -30,12 +30,64 @@ def test_links(page, site, docs, pages):
     assert not dead
     assert not page.trouble
 
-def test_pictures(page, site, pages):
-    "Every picture is there"
+def test_pictures(page, site, docs, pages):
+    "Every picture is there and is described in words; a page with its pictures is under 1 MB"
     for p in pages:
         page.goto(f'{site}/{p}')
-        bad = page.eval_on_selector_all('main img', 'es => es.filter(e => !e.complete || !e.naturalWidth).map(e => e.src.slice(0,80))')
+        page.eval_on_selector_all('main img', "es => es.forEach(e => e.loading = 'eager')")
+        bad = page.eval_on_selector_all('main img', """async es => { await Promise.all(es.map(e => e.decode().catch(() => 0)))
+            return es.filter(e => !e.complete || !e.naturalWidth).map(e => e.src.slice(-80)) }""")
         assert not bad, f'{p}: {bad}'
+        mute = page.eval_on_selector_all('main img', "es => es.filter(e => (e.getAttribute('alt') || '').trim().length < 15).map(e => e.src.slice(-80))")
+        assert not mute, f'{p}: say in `#| fig-alt` what is seen in {mute}'
+        srcs = set(page.eval_on_selector_all('main img', 'es => es.map(e => e.currentSrc)'))
+        size = (docs/p).stat().st_size + sum((docs/o[len(site)+1:]).stat().st_size for o in srcs)
+        assert size < 2**20, f'{p}: {size:,} bytes with its pictures'
+
+# Printed text whose first line lies above the box that clips it
+CUT = """es => es.filter(e => { const r = document.createRange(); r.selectNodeContents(e)
+  let box = e; while (getComputedStyle(box).overflowX === 'visible') box = box.parentElement
+  return r.getClientRects().length && [e, box, e.closest('.cell-output')].some(b => r.getClientRects()[0].top < b.getBoundingClientRect().top - .5) })
+  .map(e => e.textContent.slice(0,60))"""
+
+def test_outputs_are_whole(page, site, pages):
+    "The first line of what a cell printed is not cut by the box that it scrolls in"
+    n = 0
+    for p in pages:
+        page.goto(f'{site}/{p}')
+        cut = page.eval_on_selector_all('main .cell-output > pre', CUT)
+        assert not cut, f'{p}: {cut}'
+        n += page.locator('main .cell-output > pre').count()
+    assert n
+
+# Cells of a table in which a number and its deviation stand on two lines
+BROKEN = """es => es.filter(e => { const r = document.createRange(), t = [...e.childNodes].find(o => o.nodeType === 3 && o.data.includes('±'))
+  if (!t) return false
+  const i = t.data.indexOf('±'); r.setStart(t, Math.max(0, i-2)); r.setEnd(t, Math.min(t.length, i+3))
+  return new Set([...r.getClientRects()].map(o => Math.round(o.top))).size > 1 }).map(e => e.textContent)"""
+
+def test_sidebar(page, site, pages):
+    "One way in is open, groups of the library fold, and wherever one is, its entry is in view"
+    for p in pages:
+        page.goto(f'{site}/{p}')
+        page.wait_for_timeout(50)
+        where = page.evaluate("""() => { const b = document.querySelector('#quarto-sidebar').getBoundingClientRect()
+            return [...document.querySelectorAll('.sidebar-link.active')].map(e => { const r = e.getBoundingClientRect()
+              return r.height > 0 && r.top >= b.top && r.bottom <= Math.min(b.bottom, innerHeight) }) }""")
+        assert where==[True], f'{p}: {where}'
+    page.goto(f'{site}/index.html')
+    group = page.locator('.sidebar-section .sidebar-item-section').first
+    assert not group.locator('ul').is_visible()
+    group.locator('.sidebar-item-toggle').click()
+    group.locator('ul').wait_for(state='visible')
+
+def test_newcomer(page, site):
+    "The first screen of the first page says how to install, and the sidebar what to read first"
+    page.goto(f'{site}/index.html')
+    install = page.locator('pre', has_text='pip install').first.bounding_box()
+    assert install['y']+install['height'] < 900
+    first = page.locator('.sidebar-item-section').first.locator('.sidebar-section a').all_inner_texts()
+    assert [o.split()[0] for o in first[:4]] == ['Quickstart','Your','Discover','Edit']
 
 def test_search(page, site):
     "A function's name finds its definition, and Enter goes there"
@@ -46,6 +98,26 @@ def test_search(page, site):
     page.keyboard.press('Enter')
     page.wait_for_url(re.compile(r'/core\.html'))
     assert page.locator('#set_seed').count()==1
+
+def found(page, word):
+    "Titles and places of what a search for `word` finds, best first"
+    page.fill('.smalldocs-search input', '')
+    page.fill('.smalldocs-search input', word)
+    page.wait_for_selector('.search-result')
+    page.wait_for_timeout(300)
+    return page.eval_on_selector_all('.search-result', "es => es.map(e => [e.getAttribute('href').split('/').pop(), e.innerText])")
+
+@pytest.mark.parametrize('scheme', ['light','dark'])
+def test_search_is_read(page, site, scheme):
+    "What a newcomer asks for is among the first answers, each holds the word, and can be read in both modes"
+    page.goto(f'{site}/index.html')
+    if scheme=='dark': page.locator('.quarto-color-scheme-toggle').first.click()
+    for word,where in dict(install='index.html', conditional='semi.html', labels='your_own_data.html').items():
+        res = found(page, word)
+        assert any(h.startswith(where) for h,_ in res[:5]), f'{word}: {[h for h,_ in res]}'
+        assert word in res[0][1].lower()
+        page.keyboard.press('ArrowDown')
+        assert page.evaluate(CONTRAST, '.search-result-title, .search-result-section, .search-result-text, .search-result mark') >= 4.5
 
 def test_maths(page, site, docs, pages):
     "Formulas are set by KaTeX, without an error"
@@ -91,9 +163,19 @@ def test_dark_mode(page, site, pages):
 def test_narrow(page, site, pages):
     "On a telephone nothing makes the page wider than the screen, and the menu opens"
     page.set_viewport_size(dict(width=400, height=800))
+    scrolled = 0
     for p in pages:
         page.goto(f'{site}/{p}')
+        page.wait_for_timeout(50)
         assert page.evaluate('document.documentElement.scrollWidth') <= 400, p
+        assert not page.eval_on_selector_all('main td, main th', BROKEN), p
+        loose = page.eval_on_selector_all('main table', "es => es.filter(e => !e.closest('.sd-table')).map(e => e.textContent.trim().slice(0,60))")
+        assert not loose, f'{p}: a table that cannot scroll: {loose}'
+        silent = page.eval_on_selector_all('main .sd-table', """es => es.filter(e => e.scrollWidth > e.clientWidth+1 &&
+            !getComputedStyle(e, '::before').content.includes('scroll')).length""")
+        assert not silent, f'{p}: a table scrolls and does not say so'
+        scrolled += page.locator('main .sd-table.scrolls').count()
+    assert scrolled
     def right(): return page.evaluate("document.querySelector('#quarto-sidebar').getBoundingClientRect().right")
     assert right()<=0  # the menu waits beside the screen
     page.locator('.quarto-btn-toggle').first.click()
