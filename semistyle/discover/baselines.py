@@ -54,7 +54,7 @@ def sefa(
     **kwargs                  # `layers`, `to_rgb` of `style_weights`
 )->Tensor:                    # Of length 1, [n,w_dim], the most amplified first
     "The directions that style layers amplify most (Shen and Zhou 2021)"
-    a = style_weights(g, **kwargs)
+    a = style_weights(g, **kwargs).double()  # squared below, and with it the ratio of what is large to what is small
     if normalise not in ('rows','none'): raise ValueError(f"normalise should be 'rows' or 'none', got {normalise!r}")
     if not 1<=n_directions<=a.shape[1]:
         raise ValueError(f"n_directions should be from 1 to {a.shape[1]}, got {n_directions}")

@@ -40,6 +40,7 @@ def _between(m, eps=1e-6):
 SIMILARITIES = dict(squared=lambda cos, m: m*cos.square(), twice=lambda cos, m: (m*cos).square(),
                     abs=lambda cos, m: m*cos.abs(), signed=lambda cos, m: m*cos)
 FOCUSES = ('mask','none','pooled')
+_floors = dict(squared=1e-3, twice=1e-6, abs=1e-6, signed=1e-3)  # added to the denominator; the author's where his
 
 def _check(focus, similarity):
     if focus not in FOCUSES: raise ValueError(f"focus should be one of {FOCUSES}, got {focus!r}")
@@ -48,7 +49,7 @@ def _check(focus, similarity):
 
 def _average(cos, m, similarity, dims=(-2,-1)):
     "Weighted average of a function of cosines over positions"
-    return SIMILARITIES[similarity](cos, m).sum(dims)/(m.sum(dims)+1e-3)
+    return SIMILARITIES[similarity](cos, m).sum(dims)/(m.sum(dims)+_floors[similarity])
 
 def _prepared(change, focus):
     "A layer's changes, their lengths at each position, and their masks"
@@ -147,7 +148,7 @@ def diversity_loss(
 )->Tensor:            # From 0, all at right angles, to n(n-1), all the same
     "How alike directions are as changes of the styles (Zhu et al. 2022, eq. 13)"
     v = F.normalize(variations.flatten(1), dim=1, eps=1e-10)
-    return (v@v.T).square().sum() - (v*v).sum(1).square().sum()
+    return 2*(v@v.T).square().triu(1).sum()
 
 # %% ../../nbs/losses/32_contrast.ipynb #fc0ed690
 @torch.no_grad()
