@@ -4,7 +4,8 @@ import pytest,torch
 from semistyle.discover.navigator import Directions,load_directions,owner_of,save_directions
 from semistyle.discover.subspace import informative_subspace
 from semistyle.discover.train import learn_directions
-from semistyle.metrics.discovery import Attributes,KnownGenerator,discovery_scores
+from semistyle.metrics.discovery import Attributes,discovery_scores
+from semistyle.toys import KnownGenerator
 from semistyle.models.checkpoint import load_state
 from semistyle.models.features import as_features
 
@@ -12,7 +13,7 @@ RUN = """
 import sys,torch
 torch.set_num_threads(1)
 from semistyle.discover.train import learn_directions
-from semistyle.metrics.discovery import KnownGenerator
+from semistyle.toys import KnownGenerator
 from semistyle.models.features import as_features
 learn_directions(KnownGenerator(num_ws=4, layers=(0,3)), as_features(lambda x: x, 'pixels'), 'prototype', 4, k=2, subspace=500, kimg=%s,
          save=sys.argv[1], resume=True, progress=False, minutes=None)

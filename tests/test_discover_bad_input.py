@@ -9,7 +9,8 @@ from semistyle.discover.refine import direction_similarity,distinct_directions,s
 from semistyle.runs.discover import run_discovery
 from semistyle.discover.subspace import Subspace,informative_subspace
 from semistyle.discover.train import learn_directions
-from semistyle.metrics.discovery import Attributes,KnownGenerator,calibrate_steps,discovery_scores
+from semistyle.metrics.discovery import Attributes,calibrate_steps,discovery_scores
+from semistyle.toys import KnownGenerator
 from semistyle.models.checkpoint import save_model
 from semistyle.models.features import as_features
 from semistyle.models.stylegan2 import StyleGAN2Discriminator,StyleGAN2Generator

@@ -53,7 +53,8 @@ def test_rows_are_scored_kept_and_skipped(model, tmp_path):
 def test_judged_row_learns_what_the_judge_rewards():
     "On a toy whose attributes each have a clean edit, the judge itself leads to clean directions of all of them"
     from semistyle.discover.subspace import informative_subspace
-    from semistyle.metrics.discovery import Attributes,KnownGenerator,discovery_scores
+    from semistyle.metrics.discovery import Attributes,discovery_scores
+    from semistyle.toys import KnownGenerator
     toy = KnownGenerator(num_ws=4, layers=(0,3))
     known,sub = Attributes(toy.read, toy.names, 'toy'),informative_subspace(toy, 2000, progress=False)
     def scores(batches):

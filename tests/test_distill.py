@@ -9,7 +9,7 @@ from semistyle.data.scenes import load_world
 from semistyle.discover.distill import distill_encoder,train_vae
 from semistyle.discover.pairs import GeneratedPairs,PackedPairs,WorldPairs,pack_pairs
 from semistyle.discover.navigator import Directions,load_directions,owner_of,save_directions
-from semistyle.metrics.discovery import KnownGenerator
+from semistyle.toys import KnownGenerator
 from semistyle.models.checkpoint import load_model,load_state,save_model
 from semistyle.models.stylegan2 import StyleGAN2Discriminator,StyleGAN2Generator
 
@@ -19,7 +19,7 @@ RUN = """
 import sys,torch
 torch.set_num_threads(1)
 from semistyle.discover.distill import distill_encoder
-from semistyle.metrics.discovery import KnownGenerator
+from semistyle.toys import KnownGenerator
 toy = KnownGenerator(num_ws=4, layers=(0,3))
 distill_encoder(toy, toy.directions, kimg=%s, width=4, hidden=8, z_dim=4, bs=16, progress=False, save=sys.argv[1], resume=True)
 """
