@@ -92,7 +92,7 @@ class _Backbone(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, img):
-        x,maps = _rgb(img).to(self.shift.dtype),[]
+        x,maps = as_rgb(img).to(self.shift.dtype),[]
         if self.size: x = F.interpolate(x, (self.size,)*2, mode='bilinear', antialias=True)
         if min(x.shape[2:]) < self.smallest:
             raise ValueError(f"images for {type(self).__name__} should have at least {self.smallest}x{self.smallest} "
@@ -103,7 +103,9 @@ class _Backbone(nn.Module):
             if i in self.stages: maps.append(x)
         return maps
 
-def _rgb(img):
+def as_rgb(
+    img:Tensor # Images in [-1,1], [N,3,H,W] or grey [N,1,H,W]
+)->Tensor:     # [N,3,H,W]
     "Images in three colours, or a clear refusal"
     if not isinstance(img, Tensor) or img.ndim!=4 or img.shape[1] not in (1,3) or not img.is_floating_point():
         got = f'{img.dtype} of shape {[*img.shape]}' if isinstance(img, Tensor) else f'a {type(img).__name__}'
