@@ -109,7 +109,7 @@ def main(model:str='shapes-stylegan2-32', # Name of a shipped model, or folder o
          n:int=200,             # Pictures for the scores
          oracle:str=None,       # Folder of the oracle that judges; the shipped one of the model's world by default
          out:str=''):           # Folder for the results; results/contrafeat_tables/<model> by default
-    from semistyle.data.scenes import load_world
+    from semistyle.data.open import load_world
     from semistyle.discover.subspace import informative_subspace
     from semistyle.metrics.discovery import world_attributes
     from semistyle.models.checkpoint import load_model

@@ -78,7 +78,7 @@ def main(kimg:float=300.,    # Thousands of pictures for each row
          only:str='',        # Space-separated rows; all when empty
          keep:str='group_pure', # Space-separated rows whose VAE of the first seed is kept
          out:str='results/distill'): # Folder for one JSON file a row and seed
-    from semistyle.data.scenes import load_world
+    from semistyle.data.open import load_world
     saved = None
     if model:
         from semistyle.models.checkpoint import load_model

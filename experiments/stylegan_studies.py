@@ -16,7 +16,7 @@ def main(kimg:float=10., # Thousands of images
          out:str='results/stylegan_studies'): # Folder for the models
     import time,torch
     from semistyle.core import set_seed
-    from semistyle.data.scenes import load_world
+    from semistyle.data.open import load_world
     from semistyle.models.checkpoint import save_model
     from semistyle.training.presets import get_preset,stylegan_learner
     for name in only.split() or settings:

@@ -64,7 +64,7 @@ def run_row(row, seed, name, resolution, kimg, n, out, keep):
     "Train one row with one seed, and record it"
     import time
     from semistyle.core import record_result
-    from semistyle.data.scenes import load_world
+    from semistyle.data.open import load_world
     from semistyle.models.checkpoint import load_model,save_model
     world = load_world(name, resolution)
     oracle = load_model(f'{name}-oracle-{resolution}').oracle

@@ -32,7 +32,7 @@ def measure(learn, world, oracle, seed, n):
 def run_row(row, seed, preset, kimg, n, out):
     "Train one row with one seed, and record it"
     from semistyle.core import record_result
-    from semistyle.data.scenes import load_world
+    from semistyle.data.open import load_world
     from semistyle.models.checkpoint import load_model
     from semistyle.training.presets import get_preset
     from semistyle.runs.train import plan_run,train_run

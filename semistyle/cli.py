@@ -297,7 +297,7 @@ def _draw(kind, suffix, model, world, seed, psi):
     if kind=='interpolation': return interpolation(model, seed=seed, psi=psi, scale=scale)
     world = world_of(model, world) if world or _rendered(model) else None
     if suffix=='.png': return turned_factors(model, world, seed, psi)
-    space = world.space if world and getattr(world, 'labelled', True) else model.space
+    space = world.space if world and world.labelled else model.space
     return turning_frames(generate_from(model.generator, seed, psi), space, ncol=3, scale=scale)
 
 # %% ../nbs/91_cli.ipynb #82589967
@@ -532,7 +532,7 @@ def _check_data(ds, sizes, seed, say):
 def _download(name, root, say):
     "Fetch a published data set, with a bar for each file"
     from fastprogress.fastprogress import progress_bar
-    from semistyle.data.published import download_dataset
+    from semistyle.data.open import download_dataset
     bars = {}
     def tell(file, done, total):
         if file not in bars: bars[file] = progress_bar(range(1000))
@@ -543,7 +543,7 @@ def _download(name, root, say):
 
 def _open_data(name, resolution, labels, fit, filter, skip_broken, root):
     "A data set with the options that were given"
-    from semistyle.data.published import load_dataset
+    from semistyle.data.open import load_dataset
     return load_dataset(name, resolution, root, labels=labels, fit=fit, filter=filter, skip_broken=skip_broken or None)
 
 # %% ../nbs/91_cli.ipynb #48bf880d

@@ -3,20 +3,22 @@ import functools,gzip,hashlib,http.server,io,json,multiprocessing,os,pickle,re,r
 from pathlib import Path
 import numpy as np,pytest,torch
 from PIL import Image
-from semistyle.data import published as pub
-from semistyle.data.factors import AttributeSpace,FactorSpace,image_codes
+from semistyle.data import open as pub
+from semistyle.data.cars import cars3d_space
+from semistyle.data.dsprites import dsprites_space
+from semistyle.data.factors import AttributeSpace,FactorSpace
 from semistyle.data.files import download,npz_rows,open_files,tar_files
 from semistyle.data.images import ImageFiles,decode_image
 from semistyle.data.loaders import FactorLoader,LabelSplit,label_counts,split_labels
-from semistyle.data.published import download_dataset,load_dataset,register_format
+from semistyle.data.open import download_dataset,load_dataset,register_format
 from semistyle.data.check import check_factors
-from semistyle.data.scenes import load_world
+from semistyle.data.open import load_world
 
 GRID = FactorSpace(['a','b','c'], [3,2,4])
 PIXELS = np.random.default_rng(0).integers(0, 256, (24,16,16,3), np.uint8)
-SPRITES = FactorSpace(pub.dsprites_space.names, [3,2,1,2,2])
+SPRITES = FactorSpace(dsprites_space.names, [3,2,1,2,2])
 NORB = FactorSpace(['category','instance','elevation','azimuth','lighting'], [2,2,2,3,2])
-CARS = FactorSpace(pub.cars3d_space.names, [2,3,2])
+CARS = FactorSpace(cars3d_space.names, [2,3,2])
 
 def refused(says, make, *args, **kw):
     "One sentence, a `ValueError`, that has all of `says`"
@@ -171,7 +173,7 @@ def test_archive_bombs(tmp_path, cache):
 def test_numbered_grids(tmp_path, name):
     ds = load_dataset(numbered(tmp_path/name), space=GRID)
     np.testing.assert_array_equal(ds.batch(GRID.to_factors(np.arange(24))), PIXELS)
-    assert isinstance(ds.space, FactorSpace) and (image_codes(ds, [23])==1).all()
+    assert isinstance(ds.space, FactorSpace) and (ds.codes([23])==1).all()
 
 def test_gaps_in_a_grid(tmp_path):
     folder = numbered(tmp_path/'isaac3d_part')

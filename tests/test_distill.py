@@ -5,7 +5,7 @@ import pytest,torch
 from commands import run
 from semistyle.core import read_json,set_seed
 from semistyle.data.packed import pack
-from semistyle.data.scenes import load_world
+from semistyle.data.open import load_world
 from semistyle.discover.distill import distill_encoder,train_vae
 from semistyle.discover.pairs import GeneratedPairs,PackedPairs,WorldPairs,pack_pairs
 from semistyle.discover.navigator import Directions,load_directions,owner_of,save_directions

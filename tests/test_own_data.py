@@ -4,7 +4,7 @@ import numpy as np, pytest, torch
 from PIL import Image
 from commands import refuses,run
 from test_resume import disturbed,same
-from semistyle.data.scenes import load_world
+from semistyle.data.open import load_world
 from semistyle.metrics.disentangle import Oracle
 from semistyle.models.checkpoint import load_model,save_model
 

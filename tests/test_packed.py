@@ -7,8 +7,8 @@ from PIL import Image
 import semistyle.data.packed as packed
 from semistyle.data.factors import FactorSpace
 from semistyle.data.packed import PackedDataset,check_packed,pack
-from semistyle.data.published import load_dataset
-from semistyle.data.scenes import load_world
+from semistyle.data.open import load_dataset
+from semistyle.data.open import load_world
 from commands import ONE_THREAD,refuses,run,script
 
 @pytest.fixture(scope='module')

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from commands import ONE_THREAD,refuses,run
-from semistyle.data.scenes import RobotWorld,RoomWorld,load_world
+from semistyle.data.open import load_world
+from semistyle.data.robot import RobotWorld
+from semistyle.data.room import RoomWorld
 
 ALL = ['robot','room','shapes','sprites','sprites-noisy','sprites-color','sprites-swirl']
 # Of twelve images at 16x16: trained models know these pictures, so a change of them is a change of every result
@@ -47,7 +49,7 @@ def test_one_contract(name, cache):
     with pytest.raises(ValueError, match='`idx` should be whole numbers'): w.images([len(w)])
     with pytest.raises(ValueError, match='should be'): w.batch(f[:,1:])
 
-BUILD = "import sys; from semistyle.data.scenes import load_world; load_world(sys.argv[1], 8, sys.argv[2])"
+BUILD = "import sys; from semistyle.data.open import load_world; load_world(sys.argv[1], 8, sys.argv[2])"
 def test_two_processes_want_the_same_world(tmp_path):
     "One casts, the other waits and reads; both see the same; nothing is left but the file and its lock"
     args = [sys.executable, '-c', BUILD, 'shapes', str(tmp_path)]

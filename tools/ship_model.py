@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from fastcore.script import call_parse
 from semistyle.core import machine_info,mean_std,record_result
-from semistyle.data.scenes import load_world
+from semistyle.data.open import load_world
 from semistyle.runs.page import evaluate_model,find_oracle,world_of
 from semistyle.metrics.quality import evaluate_quality,sampler
 from semistyle.models.checkpoint import load_model,save_model

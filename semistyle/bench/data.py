@@ -15,8 +15,9 @@ from fastprogress.fastprogress import progress_bar
 from ..core import set_seed
 from ..data.factors import FactorSpace,to_tensor
 from ..data.packed import PackedDataset,_pack_chunks,n_cores,pack,plan_pack
-from ..data.published import load_dataset,need
-from ..data.scenes import load_world
+from ..data.files import need
+from ..data.open import load_dataset
+from ..data.open import load_world
 from ..training.presets import get_preset,semi_learner
 from .train import _turn,in_turns
 

@@ -13,7 +13,7 @@ import numpy as np,torch
 from fastprogress import progress_bar
 from torch import nn
 from torch.nn import functional as F
-from ..data.scenes import load_world
+from ..data.open import load_world
 from ..metrics.disentangle import _seeded
 from ..runs.evaluate import Subject,measures
 from ..runs.page import as_model

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np,torch
 from scipy.linalg import sqrtm
 from sklearn.metrics import mutual_info_score
-from ..data.scenes import load_world
+from ..data.open import load_world
 from ..metrics.disentangle import Oracle,discretise,mig
 from ..metrics.factors import evaluate_factor_vae,factor_vae_loop
 from ..metrics.quality import frechet_distance

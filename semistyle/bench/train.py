@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np, torch
 from fastprogress.fastprogress import progress_bar
 from ..core import set_seed
-from ..data.scenes import load_world
+from ..data.open import load_world
 from ..models.layers import reference_ops
 from ..training.gan import StyleGANLearner
 from ..training.presets import get_preset,semi_learner

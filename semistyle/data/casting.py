@@ -271,6 +271,7 @@ def default_cache():
 
 class World(FactorDataset):
     "A data set drawn on access; a subclass has `name`, `space`, `n_channels` and `_draw(factors)`"
+    rendered = True
     def __init__(self,
         resolution:int=64, # Side of the square images, 8 to 1024
         cache_dir=None,    # Where geometry is kept; `default_cache()` when None

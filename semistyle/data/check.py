@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 import numpy as np
 from fastprogress.fastprogress import progress_bar
-from .factors import FactorSpace
+from .factors import FactorSpace,as_dataset
 
 # %% ../../nbs/data/19_check.ipynb #b983fc09
 def shrink(
@@ -274,14 +274,14 @@ def describe_dataset(
     ds, # From `load_dataset` or `load_world`
 )->dict: # Ready for JSON
     "Names, sizes and shapes of a data set, and how many labels it has"
+    ds = as_dataset(ds)
     h,w,c = ds.image_shape
-    if getattr(ds, 'attributes', None): factors = ds.attributes
+    if ds.attributes: factors = [*ds.attributes]
     else: factors = [dict(name=n, values=m) for n,m in zip(ds.space.names, ds.space.sizes)]
     res = dict(name=ds.name, images=len(ds), resolution=h, channels=c,
-               grid=type(ds.space) is FactorSpace and len(ds.space)==len(ds),
-               labelled=getattr(ds, 'labelled', True), factors=factors, gigabytes=len(ds)*h*w*c/1e9)
-    more = {k:getattr(ds, k, None) for k in ('source','resize','dressing')}
-    report = {k:len(v) for k,v in getattr(ds, 'report', {}).items() if hasattr(v, '__len__')}
+               grid=ds.grid, labelled=ds.labelled, factors=factors, gigabytes=len(ds)*h*w*c/1e9)
+    more = {k:getattr(ds, k) for k in ('source','resize','dressing')}
+    report = {k:len(v) for k,v in (getattr(ds, 'report', None) or {}).items() if hasattr(v, '__len__')}
     return res | {k:v for k,v in more.items() if v} | (dict(left_out=report) if any(report.values()) else {})
 
 def preview_dataset(
@@ -291,11 +291,11 @@ def preview_dataset(
 )->np.ndarray:   # uint8 [H,W,3]
     "Random images of a data set above, for a grid, one row a factor"
     from semistyle.viz import image_grid
-    rng = np.random.default_rng(seed)
+    ds,rng = as_dataset(ds),np.random.default_rng(seed)
     scale = max(1, 48//ds.resolution)
     grids = [image_grid(ds.tensor(rng.integers(len(ds), size=n)), ncol=min(12, n), scale=scale)]
     d = describe_dataset(ds)
-    if d['grid'] and d['labelled']:
+    if d['grid']:
         f = rng.integers(0, ds.space.sizes, (1,ds.space.n_factors))
         rows = [f.repeat(min(m, 12), 0) for m in ds.space.sizes]
         for k,m in enumerate(ds.space.sizes):

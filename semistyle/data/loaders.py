@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np,torch
 from fastcore.basics import patch
 from ..core import read_json,write_json
-from .factors import AttributeSpace,FactorSpace,image_codes
+from .factors import AttributeSpace,FactorSpace,as_dataset
 
 # %% ../../nbs/data/17_loaders.ipynb #4cd74ddd
 @dataclass(frozen=True, eq=False)
@@ -46,8 +46,9 @@ def split_labels(
 )->LabelSplit:  # The choice
     "Choose `eta` of all images to have labels, every value of every factor among them"
     if not isinstance(space, FactorSpace):
-        world,space = space,space.space
-        if not getattr(world, 'labelled', True):
+        world = as_dataset(space)
+        space = world.space
+        if not world.labelled:
             raise ValueError(f"{world} should have labels to choose from, has none: open it with `labels`, or train "
                              f"with eta=0")
         if isinstance(space, AttributeSpace): return _split_table(world, eta, seed)
@@ -71,7 +72,7 @@ def _cover_table(codes, sizes, rng):
     return np.array(rows, np.int64)
 
 def _split_table(world, eta, seed):
-    codes,rng = image_codes(world, np.arange(len(world))),np.random.default_rng(seed)
+    codes,rng = world.codes(np.arange(len(world))),np.random.default_rng(seed)
     has = np.flatnonzero(~np.isnan(codes).all(1))
     n = min(_n_labels(eta, len(world)), len(has))
     first = rng.permutation(_cover_table(codes, world.space.sizes, rng))[:n]
@@ -84,7 +85,8 @@ def label_counts(
     split=None, # Count only the images of this `LabelSplit`
 )->list:        # A dict for each factor, as below
     "How many labels each factor has, and how evenly they fall on its values; of a continuous one, on 64 bins"
-    codes,rows = image_codes(world, np.arange(len(world)) if split is None else split.labelled),[]
+    world,rows = as_dataset(world),[]
+    codes = world.codes(np.arange(len(world)) if split is None else split.labelled)
     for name,m,v in zip(world.space.names, world.space.sizes, codes.T):
         known = v[~np.isnan(v)]
         counts = np.bincount(np.rint(known*(m-1)).astype(np.int64), minlength=m)
@@ -145,6 +147,7 @@ class FactorLoader:
     ):
         for name,v in dict(bs=bs, labelled_bs=labelled_bs, n_batches=1 if n_batches is None else n_batches).items():
             if v<1: raise ValueError(f"`{name}` should be at least 1, got {v}")
+        world = as_dataset(world)
         if split is not None: split.check_space(world.space, len(world))
         self.world,self.split,self.bs,self.labelled_bs,self.seed,self.position = world,split,bs,labelled_bs,seed,0
         self.n_batches = n_batches or max(len(world)//bs, 1)
@@ -163,4 +166,4 @@ class FactorLoader:
         x = self.world.tensor(rng.integers(len(self.world), size=self.bs))
         if self.split is None: return (x,)
         idx = self.split.labelled[rng.integers(len(self.split), size=self.labelled_bs)]
-        return x, self.world.tensor(idx), torch.from_numpy(image_codes(self.world, idx))
+        return x, self.world.tensor(idx), torch.from_numpy(self.world.codes(idx))

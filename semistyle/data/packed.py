@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 from fastprogress.fastprogress import progress_bar
 from ..core import file_sha256,read_json,to_json,write_atomic,write_json,writing
-from .factors import FactorSpace,image_codes
+from .factors import AttributeSpace,FactorSpace,as_dataset
 from .files import Rows
 from .images import FileDataset
-from .published import register_format
 try: import fcntl
 except ImportError: fcntl = None
 
@@ -106,8 +105,8 @@ def _npy_header(n, shape):
 
 def _codes_of(source, n):
     "The codes of images that are no grid, float32 [n,k]; None where they follow from the place in the grid"
-    if type(source.space) is FactorSpace: return None
-    codes = np.ascontiguousarray(image_codes(source, np.arange(n)), np.float32)
+    if not isinstance(source.space, AttributeSpace): return None
+    codes = np.ascontiguousarray(source.codes(np.arange(n)), np.float32)
     if codes.shape!=(n,source.space.n_factors):
         raise ValueError(f"{name_of(source)} should have codes [{n},{source.space.n_factors}], has {[*codes.shape]}")
     return codes
@@ -117,18 +116,19 @@ def plan_pack(
     source, # Data set to pack, see `pack`
 )->tuple:   # The plan, ready for JSON, and the codes that go into a file
     "What the store of a data set will hold, and a hash by which the data set is known again"
-    n,shape,get = len(source),[*map(int, source.image_shape)],lambda name: getattr(source, name, None)
+    source = as_dataset(source)
+    n,shape = len(source),[*map(int, source.image_shape)]
     if n<1 or len(shape)!=3 or min(shape)<1 or shape[0]!=shape[1]:
         raise ValueError(f"{name_of(source)} should have square images of shape (H,W,C), "
                          f"has {n:,} of shape {tuple(shape)}")
     if type(source.space) is FactorSpace and len(source.space)!=n:
         raise ValueError(f"{name_of(source)} should have as many images as its space, {len(source.space):,}, has {n:,}")
-    codes,labelled = _codes_of(source, n),get('labelled') is not False
+    codes = _codes_of(source, n)
     plan = dict(version=VERSION, name=name_of(source), n=n, shape=shape, space=source.space.to_dict(),
-                labelled=labelled, attributes=get('attributes') or [], source=str(get('source') or ''),
-                resize=get('resize'), chunk=max(1, _chunk_bytes//int(np.prod(shape))))
-    if get('dressing'): plan['dressing'] = source.dressing
-    h = hashlib.sha256(json.dumps([to_json(plan), str(get('fingerprint'))]).encode())
+                labelled=source.labelled, attributes=[*source.attributes], source=str(source.source or ''),
+                resize=source.resize, chunk=max(1, _chunk_bytes//int(np.prod(shape))))
+    if source.dressing: plan['dressing'] = source.dressing
+    h = hashlib.sha256(json.dumps([to_json(plan), str(source.fingerprint)]).encode())
     if codes is not None: h.update(codes)
     for i in np.unique(np.linspace(0, n-1, 32).astype(int)).tolist(): h.update(_chunk_images(source, i, i+1))
     return to_json(plan | dict(source_hash=h.hexdigest(), offset=len(_npy_header(n, shape)))), codes
@@ -230,7 +230,7 @@ def pack(
     progress:bool=True, # Show a bar with the time left
 ):                      # The store, opened: a `PackedDataset`
     "Pack a data set into a store; killed or interrupted, the same call goes on, and the result is the same"
-    path = Path(path).resolve()
+    path,source = Path(path).resolve(),as_dataset(source)
     plan,codes = plan_pack(source)
     work = path.with_name(f'.{path.name}.packing')
     if path.exists() and (path.is_file() or any(path.iterdir())): return _packed_already(path, plan, work)
@@ -302,8 +302,6 @@ class PackedDataset(FileDataset):
     def array(self): return np.load(self.path/'images.npy', mmap_mode='r')
     @property
     def fingerprint(self): return self.info['source_hash']
-
-register_format('packed', lambda path: (path/'packed.json').exists(), PackedDataset)
 
 # %% ../../nbs/data/15_packed.ipynb #520b413a
 def check_packed(

@@ -11,7 +11,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from ..core import default_device,record_result,set_seed,writing
 from ..viz import loss_curves,report_picture,save_gif,save_image,turning_frames
-from ..data.scenes import load_world
+from ..data.open import load_world
 from ..models.checkpoint import load_model
 from ..models.semi import semi_networks
 from .train import note_measures,plan_run,read_log,train_run

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 from ..core import record_result,writing
-from ..data.scenes import load_world
+from ..data.open import load_world
 from ..discover.baselines import find_directions
 from ..discover.navigator import Directions,change_maps,direction_strips,save_directions
 from ..discover.refine import clip_scorer,name_and_score,name_in_words,short_list,visible_steps

@@ -10,8 +10,7 @@ import time
 from pathlib import Path
 import torch
 from ..core import record_result,writing
-from ..data.casting import _worlds
-from ..data.scenes import load_world
+from ..data.open import is_world,load_world
 from ..discover.distill import code_traversals,distill_encoder,score_encoder
 from ..discover.navigator import load_directions
 from ..discover.pairs import GeneratedPairs
@@ -21,7 +20,7 @@ from ..viz import image_grid,save_image
 # %% ../../nbs/runs/77_distill.ipynb #00ed9ba7
 def _world_of(name, resolution):
     "The rendered world of that name, or None"
-    return load_world(name, resolution) if name in _worlds else None
+    return load_world(name, resolution) if is_world(name) else None
 
 def run_distillation(
     model,                 # Folder of a saved model, or the name of a shipped one

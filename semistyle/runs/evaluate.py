@@ -17,7 +17,8 @@ import numpy as np, torch
 from fastcore.basics import patch
 import semistyle
 from ..core import file_sha256,mean_std,read_json,record_result,to_json,write_json
-from ..data.identity import data_hash,is_grid,is_rendered
+from ..data.factors import as_dataset
+from ..data.identity import data_hash
 from ..models.checkpoint import SavedModel
 from ..models.features import (
     VGG16,DiscriminatorFeatures,OracleFeatures,PerceptualDistance,load_weights,lpips_vgg)
@@ -77,7 +78,8 @@ class Subject:
         oracle=None,      # From `find_oracle`
         weights=None,     # Files of published networks, from `sort_weights`; PyTorch's cache has the others
     ):
-        self.model,self.world,self.oracle,self.weights = model,world,oracle,weights or {}
+        self.model,self.oracle,self.weights = model,oracle,weights or {}
+        self.world = None if world is None else as_dataset(world)
         nets = model.networks
         self.generator,d = nets.get('generator'),nets.get('discriminator')
         self.discriminator,self._read,self._nets = d,(None,None),{}
@@ -88,9 +90,9 @@ class Subject:
         self.device = next(next(iter(nets.values())).parameters()).device
 
     @property
-    def labelled(self): return self.world is not None and getattr(self.world, 'labelled', True)
+    def labelled(self): return self.world is not None and self.world.labelled
     @property
-    def grid(self): return self.labelled and is_grid(self.world)
+    def grid(self): return self.world is not None and self.world.grid
     @property
     def has_codes(self): return bool(self.generator is not None and self.generator.c_dim and self.labelled)
     @property
@@ -145,7 +147,7 @@ def identity(self:Subject):
         return sha256(b''.join(v.detach().cpu().numpy().tobytes() for v in net.state_dict().values())).hexdigest()
     cfg = self.model.path/'config.json'
     files = file_sha256(cfg) if cfg.is_file() else {k:sha(v) for k,v in self.model.networks.items()}
-    world = repr(self.world) if self.world is None or is_rendered(self.world) else data_hash(self.world)
+    world = repr(self.world) if self.world is None or self.world.rendered else data_hash(self.world)
     weights = {k:file_sha256(v) for k,v in self.weights.items()}
     return to_json(dict(model=files, world=world, oracle=sha(self.oracle), code=_code_sha(), **weights))
 
@@ -182,7 +184,7 @@ needs = dict(
     renderer =(lambda s: s.grid and hasattr(s.world, 'render_codes'),
                'its world is no grid of factors, so there is no true picture of a code'),
     disc     =(lambda s: s.discriminator is not None, 'the model holds no discriminator'),
-    faces    =(lambda s: not is_rendered(s.world), 'the crop is for aligned faces, and its pictures are of a world'),
+    faces    =(lambda s: s.world is None or not s.world.rendered, 'the crop is for aligned faces, and its pictures are of a world'),
     oracle   =(lambda s: s.oracle is not None,
                'no oracle is shipped for this world and resolution: give one with --oracle'))
 

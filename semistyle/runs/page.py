@@ -17,8 +17,9 @@ from fastprogress.fastprogress import progress_bar
 from ..core import mean_std,read_json
 from ..viz import image_grid,show_grid,traversal_images
 from ..viz import html_report,metric_card,report_cards,report_code,report_picture,report_rows,report_table
-from ..data.factors import image_codes
-from ..data.identity import is_grid,is_rendered,on_scales,open_source,taught
+from ..data.factors import as_dataset
+from ..data.identity import on_scales,open_source,taught
+from ..data.open import is_world
 from ..metrics.disentangle import evaluate_encoder,evaluate_generator,mig_gaps,render_ratio
 from ..models.checkpoint import SavedModel,load_model,shipped_models
 from ..models.stylegan import mix_styles
@@ -53,7 +54,7 @@ def _data_place(model):
 
 def _check_space(model, world):
     "The data set with its labels on the model's scales, refused where its factors are others"
-    if getattr(world, 'labelled', True) and model.space is not None:
+    if world.labelled and model.space is not None:
         attributes = (model.config.get('data') or {}).get('attributes')
         if attributes: world = on_scales(world, model.space, attributes)
         if model.space!=world.space:
@@ -74,10 +75,10 @@ def world_of(
     name = name or model.config.get('world')
     if not name or not nets:
         raise ValueError(f"{model.path} should say which world its pictures are of, does not: give a world")
-    if is_rendered(name) and labels:
+    if is_world(name) and labels:
         raise ValueError(f"labels should be given for a data set, {name} is rendered: leave them out")
     given = {k:v for k,v in options.items() if v}
-    if data and not is_rendered(name):
+    if data and not is_world(name):
         was = data['resize'] or {}
         given = {k:was[k] for k,usual in (('fit','crop'),('filter','box')) if was.get(k, usual)!=usual} | (
             {k:v for k,v in data['options'].items() if own and k!='labels'}) | given
@@ -89,7 +90,7 @@ def find_oracle(
     path=None,      # A saved model with a network named `oracle`; by default a shipped one
 )->nn.Module:       # `None` where nothing is shipped for this world and resolution
     "The oracle for a world"
-    likely = [f'{world.name}-oracle-{world.resolution}',f'{world.name}-{world.resolution}']*is_rendered(world)
+    likely = [f'{world.name}-oracle-{world.resolution}',f'{world.name}-{world.resolution}']*world.rendered
     models = [load_model(o) for o in ([path] if path else [o for o in likely if o in shipped_models()])]
     found = [m.oracle for m in models if 'oracle' in m.networks]
     if path and not found:
@@ -110,8 +111,9 @@ def labelled_rows(
     full:bool=False, # Only those with all labels
 )->np.ndarray:       # Indices
     "The images by whose labels an encoder can be judged"
-    if not getattr(world, 'labelled', True): return np.zeros(0, np.int64)
-    known = ~np.isnan(image_codes(world, np.arange(len(world))))
+    world = as_dataset(world)
+    if not world.labelled: return np.zeros(0, np.int64)
+    known = ~np.isnan(world.codes(np.arange(len(world))))
     return np.setdiff1d(np.flatnonzero(known.all(1) if full else known.any(1)), seen)
 
 def label_steps(
@@ -131,7 +133,7 @@ def read_labels(
 )->tuple:            # Codes read and labels, [n,k]
     "What an encoder reads in images, beside their labels"
     read = [encode(world.tensor(o)).float().cpu().numpy() for o in np.array_split(idx, -(-len(idx)//bs))]
-    return np.concatenate(read).astype(np.float64),image_codes(world, idx).astype(np.float64)
+    return np.concatenate(read).astype(np.float64),as_dataset(world).codes(idx).astype(np.float64)
 
 # %% ../../nbs/runs/71_page.ipynb #adeb50ee
 def score_labels(
@@ -186,17 +188,17 @@ def _jobs(nets, world, oracle, n, seen):
     dev = next(next(iter(nets.values())).parameters()).device
     def reads(net):
         def encode(x): return net(x.to(dev))
-        if is_grid(world): return lambda s: evaluate_encoder(encode, world, n, s)
+        if world.grid: return lambda s: evaluate_encoder(encode, world, n, s)
         return lambda s: evaluate_labels(encode, world, n, s, seen)[0]
-    judges = is_grid(world) or len(labelled_rows(world, seen))
+    judges = world.grid or len(labelled_rows(world, seen))
     if d is not None and judges: yield reads(d.encode)
     if g is None:
         if 'oracle' in nets and judges: yield reads(nets['oracle'])
         return
-    if not getattr(world, 'labelled', True): return
+    if not world.labelled: return
     generate = generate_from(g)
     if oracle is not None: yield lambda s: evaluate_generator(generate, lambda x: oracle(x.cpu()), world.space, n, s)
-    if is_grid(world): yield lambda s: dict(render_ratio=render_ratio(generate, world, max(n//5, 1), s))
+    if world.grid: yield lambda s: dict(render_ratio=render_ratio(generate, world, max(n//5, 1), s))
 
 # %% ../../nbs/runs/71_page.ipynb #ab4ff22e
 def evaluate_model(
@@ -208,6 +210,7 @@ def evaluate_model(
     progress:bool=True, # Show a bar with the time left
 )->dict:                # Measure -> `mean_std` over the seeds
     "MIG and L2 of the encoder; MIG-gen, L2-gen and, where codes have true pictures, `render_ratio` of the generator"
+    world = as_dataset(world)
     seen = seen_by(model, world)
     todo,res = [(job,s) for s in seeds for job in _jobs(model.networks, world, oracle, n, seen)],{}
     for job,s in progress_bar(todo) if progress else todo:
@@ -237,9 +240,10 @@ def turned_factors(
     psi:float=1.,       # Truncation
 )->Figure:
     "A row for each factor, with its name"
-    space = world.space if world and getattr(world, 'labelled', True) else model.space
+    world = None if world is None else as_dataset(world)
+    space = world.space if world and world.labelled else model.space
     if space is None: raise ValueError(f"{model.path} should name its factors, does not: give a world")
-    if world is not None and not is_grid(world): world = None
+    if world is not None and not world.grid: world = None
     drawn = traversal_images(generate_from(model.generator, seed, psi), space)
     both = dict(drawn=drawn) | (dict(rendered=traversal_images(world.render_codes, space)) if world else {})
     width = .55*max(map(len, drawn.values()))*len(both)+1.6
@@ -319,7 +323,7 @@ def measure_cards(
     "A card for each measure; of a rendered world, the published one beside it"
     def card(k):
         name,better,top,note = _measures[k]
-        if world is None or is_rendered(world):
+        if world is None or world.rendered:
             return metric_card(name, metrics[k], better, published.get(k), 'Isaac3D, 0.1 %', note, top)
         return metric_card(name, metrics[k], better, note=note.replace('rendered pictures', 'true pictures'), top=top)
     return report_cards(*[card(k) for k in _measures if k in metrics])
@@ -364,8 +368,8 @@ def judged(
 # %% ../../nbs/runs/71_page.ipynb #1117b659
 def _turned_block(model, world, scale):
     "Every factor turned, with its true pictures where codes have them"
-    drawn = traversal_images(generate_from(model.generator, 0), world.space if is_grid(world) else model.space)
-    if not is_grid(world):
+    drawn = traversal_images(generate_from(model.generator, 0), world.space if world.grid else model.space)
+    if not world.grid:
         return report_rows(drawn, 'One attribute from its lowest value to its highest, all else at rest.', scale)
     true = traversal_images(world.render_codes, world.space)
     rows = {k:v for o in drawn for k,v in ((o, drawn[o]), (f'{o}, rendered', true[o]))}
@@ -378,14 +382,14 @@ def _measured(model, world, metrics, ceiling, n):
     if not model.generator.c_dim:
         return [*blocks, "This generator takes no code, so no factor of it has a name, and there is neither MIG-gen "
                          "nor L2-gen. `semistyle_discover` finds directions in it."]
-    if is_rendered(world): blocks.append(compared(model, world, n))
-    elif not is_grid(world): blocks += judged(model, world, n)
+    if world.rendered: blocks.append(compared(model, world, n))
+    elif not world.grid: blocks += judged(model, world, n)
     if ceiling:
-        true = dict(pictures='rendered' if is_rendered(world) else 'true', **ceiling)
+        true = dict(pictures='rendered' if world.rendered else 'true', **ceiling)
         table = [dict(pictures='generated', **{k:metrics[k] for k in ceiling}), true]
         return [*blocks, report_table(table, 'The same oracle on true pictures: no generator can be measured better.')]
     size = f'{world.resolution}x{world.resolution}'
-    if is_rendered(world): what = f"No oracle is shipped for `{world.name}` at {size}"
+    if world.rendered: what = f"No oracle is shipped for `{world.name}` at {size}"
     else: what = 'No oracle was given, which would read the attributes in generated pictures'
     return [*blocks, f"{what}, so there is neither MIG-gen nor L2-gen."]
 
@@ -403,6 +407,7 @@ def model_report(
     scale:int=2,      # How large to show a pixel
 ):
     "Write a page of measures and pictures"
+    world = as_dataset(world)
     cfg,size = model.config,f'{world.resolution}x{world.resolution}'
     facts = dict(world=f'{world.name} {size}')
     if 'eta' in cfg: facts['labels'] = f"{100*cfg['eta']:g} %"
@@ -413,7 +418,7 @@ def model_report(
     samples = sample_grid(model, 60, ncol=12)
     sections['Random samples'] = report_picture(
         samples, 'Random latents' + ' and random codes'*bool(model.generator.c_dim) + '.', scale)
-    if not is_grid(world):
+    if not world.grid:
         some = world.tensor(np.random.default_rng(0).permutation(len(world))[:60])
         sections['True pictures'] = report_picture(image_grid(some, ncol=12), 'As the networks see them.', scale)
     if cfg.get('command'): sections['Again'] = ['The command that made this:', report_code(cfg['command'])]

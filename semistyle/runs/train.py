@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np, torch
 from fastai.callback.core import Callback,CancelFitException
 from ..core import default_device,read_json,set_seed,settle_folder,to_json,write_atomic,write_json,writing
-from ..data.factors import AttributeSpace
+from ..data.factors import AttributeSpace,as_dataset
 from ..data.loaders import split_labels
-from ..data.scenes import load_world
-from ..data.identity import check_images,data_hash,describe_data,is_grid,is_rendered,open_source,place_of
+from ..data.open import is_world,load_world
+from ..data.identity import check_images,data_hash,describe_data,open_source,place_of
 from ..models.checkpoint import load_model,save_model
 from ..models.semi import SemiDiscriminator
 from ..models.stylegan import Generator
@@ -76,9 +76,9 @@ _data_of = {'celeba-256': dict(world='celeba', filter='lanczos')} # What a prese
 
 def _suited(p, ds, given):
     "Settings of a preset, suited to a data set where they are not among those `given`"
-    if is_grid(ds) or _is_plain(p): return p
+    if ds.grid or _is_plain(p): return p
     new = dict(image_weight=0.)
-    if not getattr(ds, 'labelled', True): new |= dict(eta=0., beta=0., alpha=0., gamma_e=p['gamma_g'])
+    if not ds.labelled: new |= dict(eta=0., beta=0., alpha=0., gamma_e=p['gamma_g'])
     return p | {k:v for k,v in new.items() if k not in given}
 
 def _check_terms(p):
@@ -90,7 +90,7 @@ def _check_terms(p):
 
 def _code_space(world):
     "What the codes of a model mean: the factors, or nothing where there are no labels"
-    return world.space if getattr(world, 'labelled', True) else AttributeSpace(['code'], [64])
+    return world.space if as_dataset(world).labelled else AttributeSpace(['code'], [64])
 
 # %% ../../nbs/runs/70_train.ipynb #55c6943d
 class Run(dict):
@@ -105,7 +105,7 @@ def _with_data(run, source, given, options):
     run['settings'] = p = _suited(run['settings'], ds, given)
     _check_terms(p)
     split = split_labels(ds, p['eta'], run['seed']) if p.get('eta') else None
-    run |= dict(world=f'{ds.name}-data' if is_rendered(ds.name) else ds.name, data=describe_data(ds, split, **options))
+    run |= dict(world=f'{ds.name}-data' if is_world(ds.name) else ds.name, data=describe_data(ds, split, **options))
     paths = _paths(world=source, labels=options.get('labels'))
     run.place = {k:place_of(v) for k,v in paths.items()}
     for o in paths.values(): run['command'] = (run['command'] or '').replace(str(o), Path(o).name) or None
@@ -150,7 +150,7 @@ def _go_on(out, asked, items, options):
     run,given = Run(run),{}
     if 'data' in run:
         given = {k:o.pop(k) for o,k in ((asked,'world'), (options,'labels')) if o.get(k) is not None}
-        if given and is_rendered(given.get('world', '')): asked |= given
+        if given and is_world(given.get('world', '')): asked |= given
     has = run['settings'] | {k:run.get(k) for k in ('world','preset','seed','minutes')}
     has |= {k:run.get('data', {}).get('options', {}).get(k) for k in ('labels','fit','filter','skip_broken')}
     for k,v in to_json(asked | options | parse_settings(items, run['settings'])).items():
@@ -180,7 +180,7 @@ def _new_run(asked, items, settings, options, command):
     "A run, of a preset with some settings replaced"
     of = _data_of.get(asked['preset'], {})
     source = of.get('world', 'robot') if asked['world'] is None else asked['world']
-    name = (source if isinstance(source, str) else source.name) if is_rendered(source) else None
+    name = (source if isinstance(source, str) else source.name) if is_world(source) else None
     if name and options:
         raise ValueError(f"{next(iter(options))} should be given for a data set from files, the world {name!r} is "
                          "rendered: leave it out")

@@ -13,7 +13,7 @@ from fastai.callback.core import Callback
 from fastcore.basics import store_attr
 from fastcore.foundation import L
 from ..data.loaders import FactorLoader
-from ..data.scenes import load_world
+from ..data.open import load_world
 from ..models.stylegan2 import StyleGAN2Generator,StyleGAN2Discriminator
 from .gan import StyleGANLearner,AdversarialLoss,LazyR1
 from .callbacks import CosineDecay,DivergenceWatch,GeneratorEMA,StyleMixing
