@@ -72,6 +72,14 @@ def test_imports_are_required():
             elif isinstance(n, ast.ImportFrom) and not n.level: seen.add(n.module.split('.')[0])
     assert {dists.get(o, o) for o in seen - sys.stdlib_module_names - {'semistyle'}} <= needs
 
+def test_all_is_what_tutorials_need():
+    "`from semistyle.all import *`: a few dozen names, none twice, and the only import of ours that a tutorial has"
+    from semistyle import all as names
+    assert len(set(names.__all__))==len(names.__all__)<=70 and all(hasattr(names, o) for o in names.__all__)
+    for nb in (ROOT/'nbs'/'tutorials').glob('*.ipynb'):
+        ours = re.findall(r'^ *"(?:from|import) (semistyle[\w.]*)', nb.read_text(), re.M)
+        assert ours==['semistyle.all'], f'{nb.name}: {ours}'
+
 def fresh_python(code):
     "What `code` prints in a new process"
     return subprocess.run([sys.executable, '-c', code], check=True, capture_output=True, text=True, cwd=ROOT).stdout
