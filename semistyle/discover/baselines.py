@@ -195,3 +195,4 @@ class FixedDiscovery:
         self.subspace,self.history,self.patterns = subspace,[],None
         meta = dict(method=method, n_directions=len(fixed), attention=False, length=length)
         self.directions:Directions = navigator_directions(self.navigator, g, meta=meta)
+    def __repr__(self): return f"FixedDiscovery({len(self.directions)} directions, {self.directions.meta['method']})"

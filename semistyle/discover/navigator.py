@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['layer_attention', 'Navigator', 'apply_edit', 'Directions', 'owner_of', 'check_owner', 'save_directions',
-           'load_directions', 'navigator_directions', 'direction_strips', 'change_maps']
+           'load_directions', 'navigator_directions', 'few_at_once', 'direction_strips', 'change_maps']
 
 # %% ../../nbs/discover/61_navigator.ipynb #3784a771
 import math
@@ -143,7 +143,9 @@ class Directions:
         if attention is not None: check_shape(self.attention, 'attention', f"{n} {owner['num_ws']}")
 
     def __len__(self): return len(self.variations)
-    def __repr__(self): return f"Directions({', '.join(self.names)})"
+    def __repr__(self):
+        few = self.names if len(self)<=8 else [*self.names[:7], f'{len(self)-7} more']
+        return f"Directions({', '.join(few)})"
 
 # %% ../../nbs/discover/61_navigator.ipynb #da5e66d6
 @patch
@@ -230,6 +232,14 @@ def navigator_directions(
     return Directions(nav.variations(), owner_of(g), attention=attention, **kwargs)
 
 # %% ../../nbs/discover/61_navigator.ipynb #ece385d7
+def few_at_once(
+    g,        # Generator
+    ws:Tensor # Styles, [N,num_ws,w_dim]
+)->tuple:     # Of styles, together `ws`
+    "Styles in portions whose pictures have at most about a million pixels"
+    return ws.split(max(1, 16*256**2//g.img_resolution**2))
+
+# %% ../../nbs/discover/61_navigator.ipynb #9601f83a
 @torch.no_grad()
 def direction_strips(
     g,                       # Generator
@@ -250,6 +260,9 @@ def change_maps(
 )->Tensor:                   # At least 0, [n,H,W]
     "Where a usual step along each direction changes pictures"
     check_owner(directions, g)
-    start = g.synthesis(ws, noise_mode='const')
-    def change(name): return (g.synthesis(directions.apply(ws, **{name:1}), noise_mode='const')-start).abs().mean((0,1))
-    return torch.stack([change(o) for o in directions.names])
+    total = 0
+    for few in few_at_once(g, ws):
+        start = g.synthesis(few, noise_mode='const')
+        moved = [g.synthesis(directions.apply(few, **{o:1}), noise_mode='const') for o in directions.names]
+        total = total+torch.stack([(o-start).abs().mean(1).sum(0) for o in moved])
+    return total/len(ws)

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from .navigator import Directions,check_owner
+from .navigator import Directions,check_owner,few_at_once
 from ..metrics.discovery import Attributes,attribute_changes,calibrate_steps,discovery_scores,interpolate_steps
 from ..metrics.discovery import name_directions,relative_changes,repeats,sample_ws
 
@@ -30,8 +30,12 @@ def direction_similarity(
     check_owner(directions, g)
     ws,v = sample_ws(g, n, seed, c),(directions.variations*directions.steps[:,None,None]).to(g.w_avg.device)
     def look(ws): return features(g.synthesis(ws, noise_mode='const'))
-    changes = [[F.normalize((b-a).flatten(1), dim=1, eps=1e-10) for a,b in zip(look(ws-o), look(ws+o))] for o in v]
-    sim = sum(torch.einsum('ind,jnd->ij', x, x) for x in map(torch.stack, zip(*changes))).cpu()/(n*len(changes[0]))
+    def unit(a, b): return F.normalize((b-a).flatten(1), dim=1, eps=1e-10)
+    sim = 0
+    for few in few_at_once(g, ws):
+        changes = [[unit(a, b) for a,b in zip(look(few-o), look(few+o))] for o in v]
+        sim = sim+sum(torch.einsum('ind,jnd->ij', x, x) for x in map(torch.stack, zip(*changes)))
+    sim = sim.cpu()/(n*len(changes[0]))
     if not sim.isfinite().all():
         raise ValueError("features should be finite, got NaN or infinity: look at the pictures and the feature net")
     return sim
@@ -66,12 +70,13 @@ def visible_steps(
     check_owner(directions, g)
     if n<2 or not share>0: raise ValueError(f"n should be at least 2 and share above 0, got {n} and {share}")
     ws = sample_ws(g, n, seed, c)
-    def look(ws): return [o.flatten(1) for o in features(g.synthesis(ws, noise_mode='const'))]
-    start = look(ws)
-    unit = [(o-o.roll(1, 0)).norm(dim=1).mean() for o in start]
-    def far(v):
-        maps = zip(look(ws-v), look(ws+v), unit)
-        return torch.stack([(y-x).norm(dim=1).mean()/u.clamp_min(1e-12) for x,y,u in maps]).mean()
+    def look(ws): return features(g.synthesis(ws, noise_mode='const'))
+    def apart(a, b):                             # mean distance in each layer
+        each = [torch.stack([(y-x).flatten(1).norm(dim=1) for x,y in zip(look(p), look(q))])
+                for p,q in zip(few_at_once(g, a), few_at_once(g, b))]
+        return torch.cat(each, 1).mean(1)
+    unit = apart(ws, ws.roll(1, 0)).clamp_min(1e-12)
+    def far(v): return (apart(ws-v, ws+v)/unit).mean()
     v = directions.variations.to(ws)
     return interpolate_steps(torch.stack([torch.stack([far(s*o) for o in v]) for s in grid]).cpu(), grid, share)
 

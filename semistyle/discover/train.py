@@ -8,7 +8,7 @@ __all__ = ['ring_of_directions', 'LatentStream', 'DiscoveryStep', 'DiscoveryTerm
            'StopAfter', 'Discovery', 'contrast_terms', 'subspace_navigator', 'learn_directions']
 
 # %% ../../nbs/discover/62_train.ipynb #f5693857
-import time
+import time,warnings
 from contextlib import contextmanager,nullcontext,suppress
 from pathlib import Path
 import numpy as np, torch
@@ -293,13 +293,33 @@ def restore(self:DiscoveryLearner,
 
 # %% ../../nbs/discover/62_train.ipynb #c27fbd74
 class StopAfter(Callback):
-    "End a run after some minutes"
+    "End a run after some minutes, and say early where these will not do"
     order,run_valid = 79,False
-    def __init__(self, minutes): store_attr()
-    def before_fit(self): self.start = time.monotonic()
+    def __init__(self,
+        minutes:float,   # At the latest, but for the batch under way
+        kimg:float=None, # Thousands of pictures that are wanted; None: says nothing
+        tries:int=5,     # Batches to tell the pace by, after a first one that is slower
+    ): store_attr()
+    def before_fit(self): self.start,self.marks = time.monotonic(),[]
     def after_batch(self):
-        if time.monotonic()-self.start>=60*self.minutes: raise CancelFitException
+        "Stop in time, or look at the pace"
+        now = time.monotonic()
+        if now-self.start>=60*self.minutes: raise CancelFitException
+        if self.kimg and len(self.marks)<=self.tries: self.marks.append((now, self.learn.kimg)); self._tell()
 
+    def _tell(self):
+        "One sentence, if at this pace less than half of it will be seen"
+        if len(self.marks)<=self.tries: return
+        (first,was),(last,done) = self.marks[0],self.marks[-1]
+        will = done+(done-was)/max(last-first, 1e-9)*(60*self.minutes-(last-self.start))
+        if will<self.kimg/2:
+            warnings.warn(f"at this pace {self.minutes:g} minutes are enough for about {will:.2g} of {self.kimg:g} kimg: "
+                          "give more minutes, or smaller batches")
+
+# %% ../../nbs/discover/62_train.ipynb #a0d8b06a
+def _batch_size(g): return max(2, min(8, 8*256**2//g.img_resolution**2))
+
+# %% ../../nbs/discover/62_train.ipynb #7e8ac228
 class Discovery:
     "What a run of `learn_directions` leaves"
     def __init__(self, learn, subspace, settings, seconds):
@@ -315,7 +335,8 @@ class Discovery:
 
     def __repr__(self):
         m = self.directions.meta
-        return f"Discovery({len(self.directions)} directions, {m['method']}, {m['kimg']:g} kimg in {m['seconds']:.0f} s)"
+        asked = f" of {m['kimg_asked']:g}" if m['kimg']<m['kimg_asked'] else ''
+        return f"Discovery({len(self.directions)} directions, {m['method']}, {m['kimg']:g}{asked} kimg in {m['seconds']:.0f} s)"
 
 # %% ../../nbs/discover/62_train.ipynb #272e2483
 def contrast_terms(
@@ -351,11 +372,11 @@ def subspace_navigator(
     return Navigator(n, g.num_ws, g.w_dim, basis, directions, attention, length=length, start=start)
 
 # %% ../../nbs/discover/62_train.ipynb #3e1db398
-def _extras(minutes, progress, save):
+def _extras(kimg, minutes, progress, save):
     "Callbacks of every run beside its terms"
     more = [CosineDecay(.5, .1)]
     if progress: more.append(RunBar())
-    if minutes is not None: more.append(StopAfter(minutes))
+    if minutes is not None: more.append(StopAfter(minutes, kimg))
     if save: more.append(SaveState(Path(save)/'state', every_kimg=1.))
     return more
 
@@ -363,7 +384,7 @@ def _train(learn, settings, subspace, kimg, save, resume, began):
     "Train to the end, from the saved state where that is asked for, and keep what was found"
     if resume and save and settle_folder(Path(save)/'state').exists(): learn.restore(Path(save)/'state')
     learn.fit_kimg(kimg)
-    res = Discovery(learn, subspace, settings, time.monotonic()-began)
+    res = Discovery(learn, subspace, dict(settings, kimg_asked=kimg), time.monotonic()-began)
     if save: save_directions(Path(save)/'directions', res.directions)
     return res
 
@@ -384,7 +405,7 @@ def learn_directions(
     start:str='axes',        # Where directions start: near the first axes of W, or 'random'
     kimg:float=6.,           # Thousands of pictures to train on
     minutes:float=18.,       # Stop after this time at the latest; None: never
-    bs:int=8,                # Pictures in a batch
+    bs:int=None,             # Pictures in a batch; by default 8, and fewer beyond 256x256
     lr:float=.02,            # Learning rate
     seed:int=0,              # Of the first weights and of all batches
     c=None,                  # For a generator that takes codes: one code, or a function of (n, rng)
@@ -402,6 +423,7 @@ def learn_directions(
     for name,v in (('kimg',kimg),('lr',lr)):
         if not 0<v<float('inf'): raise ValueError(f"{name} should be positive, got {v}")
     if directions is not None: n_directions = len(directions)
+    if bs is None: bs = _batch_size(g)
     similarity = similarity or ('squared' if method=='prototype' else 'twice')
     if not isinstance(subspace, Subspace):
         subspace = informative_subspace(g, subspace or 1_000_000, c=c, cache=cache, progress=progress)
@@ -413,6 +435,6 @@ def learn_directions(
                     attention=attention, fixed=directions is not None, diversity=diversity, focus=focus,
                     similarity=similarity, steps=list(steps), length=nav.length, start=start, bs=bs, lr=lr, seed=seed,
                     features=getattr(features, 'name', 'features'), owner=owner_of(g), **how)
-    stream,cbs = LatentStream(g, n_directions, bs, seed, c, steps),[*terms, *_extras(minutes, progress, save), *cbs]
+    stream,cbs = LatentStream(g, n_directions, bs, seed, c, steps),[*terms, *_extras(kimg, minutes, progress, save), *cbs]
     learn = DiscoveryLearner(stream, g, features, nav, cbs, lr, settings=settings)
     return _train(learn, settings, subspace, kimg, save, resume, began)
