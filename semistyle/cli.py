@@ -356,17 +356,19 @@ def discover(
     distinct:float=.5,      # Leave out what changes features as an earlier one does, from this cosine on; 0 keeps all
     words:str=None,         # Text file with a sentence on each line, to name directions by, where --clip is given
     clip:str=None,          # Folder of a CLIP model as transformers saves it: it names directions, and no world judges
+    features:str='auto',    # What to look with: disc, imagenet, alexnet or a file of its weights; auto takes what is there
+    bs:int=None,            # Pictures in a batch; by default 8, and fewer beyond 256x256
     seed:int=0,             # Of everything
     resume:bool=False,      # Go on with the run in the folder
 ):
     "Find what a generator can change, and the layers that carry it, without labels"
     args = dict(model=model, out=out, method=method, directions=directions, attention=attention, world=world, kimg=kimg,
-                minutes=minutes, samples=samples, n=n, distinct=distinct, words=words, clip=clip, seed=seed,
-                resume=resume)
+                minutes=minutes, samples=samples, n=n, distinct=distinct, words=words, clip=clip, features=features, bs=bs, seed=seed, resume=resume)
     out = Path(out or f'{Path(model).resolve().name}-{method}')
     with _command(f'what was computed is in {out}, go on with --resume') as say:
         _at_least(2, directions=directions, samples=samples, n=n)
         _at_least(.001, kimg=kimg); _at_least(0, seed=seed, minutes=minutes, distinct=distinct)
+        _at_least(2, bs=bs)
         sentences = _sentences(words)
         from semistyle.runs.discover import run_discovery
         from semistyle.training.callbacks import TrainingDiverged
@@ -374,10 +376,12 @@ def discover(
             command = _command_line('discover', **args)
             res = run_discovery(model, out, method, directions, attention, world, seed, n, command,
                                 kimg=kimg, distinct=distinct, words=sentences, scorer=clip, minutes=minutes,
-                                subspace=samples, resume=resume)
+                                subspace=samples, resume=resume, features=features, bs=bs)
         except TrainingDiverged as e: raise ValueError(_sentence(e)) from e
         for k,v in (res.get('metrics') or {}).items(): say(f'{k} {v:.3g}')
-        say(f"{len(res['names'])} directions: {', '.join(res['names'])}")
+        if (done:=res['settings'].get('kimg', 0))<res['settings'].get('kimg_asked', 0):
+            say(f"stopped after {minutes:g} minutes with {done:.3g} of {kimg:g} kimg seen: more with --minutes and --resume")
+        say(f"{len(res['names'])} directions, looked for with {res['features']}: {', '.join(res['names'])}")
         if res['left_out']: say(f"left out, as they repeat others: {len(res['left_out'])}")
         say(f'open {out}/report.html')
     if not _is_command(): return res
