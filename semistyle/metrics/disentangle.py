@@ -9,14 +9,12 @@ __all__ = ['entropy', 'discretise', 'mutual_info', 'mig_gaps', 'mig', 'l2_score'
 
 # %% ../../nbs/metrics/50_disentangle.ipynb #6dbb12cf
 import itertools,math,time
-from contextlib import contextmanager
 from numbers import Integral
 from typing import Callable
 import numpy as np, torch
 from torch import Tensor,nn
 from torch.nn import functional as F
-from fastprogress import progress_bar
-from ..core import default_device,fast_dtype,mean_std
+from ..core import ShareBar,default_device,fast_dtype,mean_std,seeded
 
 # %% ../../nbs/metrics/50_disentangle.ipynb #d0aa02e6
 def _table(x, name):
@@ -175,13 +173,6 @@ def _generated(generate, codes, shape=None):
         raise ValueError("generate should return finite images, got NaN or infinity: has the network diverged?")
     return x.float()
 
-@contextmanager
-def _seeded(seed):
-    "Seed torch's global streams, and give them back as they were"
-    with torch.random.fork_rng(range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
-        yield
-
 # %% ../../nbs/metrics/50_disentangle.ipynb #55ba39bf
 @torch.no_grad()
 def read_generated(
@@ -193,7 +184,7 @@ def read_generated(
     bs:int=250         # Pictures at a time
 )->tuple:              # Codes read [n,k] and codes asked for [n,k]
     "What `oracle` reads in generated pictures, beside what was asked for"
-    with _seeded(seed):
+    with seeded(seed):
         asked = space.sample_codes(n)
         read = [_read(oracle, _generated(generate, c), 'oracle') for c in asked.split(bs)]
     return torch.cat(read), asked
@@ -222,7 +213,7 @@ def render_ratio(
     "Squared error of generated pictures, as a share of that between random pictures of `world`"
     def error(x, y): return (x.cpu()-y).double().square().sum().item()
     miss = chance = 0
-    with _seeded(seed):
+    with seeded(seed):
         codes,others = world.space.sample_codes(n),world.space.sample_codes(n)
         for c,o in zip(codes.split(bs), others.split(bs)):
             true = world.render_codes(c)
@@ -341,10 +332,10 @@ def train_oracle(
     codes = torch.from_numpy(world.space.to_codes(world.space.to_factors(np.arange(len(world)))))
     test,train = _hold_out(codes, n_test, rng)
     if net is None:
-        with _seeded(seed): net = Oracle(world.image_shape[0], world.space.n_factors, world.image_shape[2])
+        with seeded(seed): net = Oracle(world.image_shape[0], world.space.n_factors, world.image_shape[2])
     net = net.to(device, memory_format=torch.channels_last).train()
     opt = torch.optim.AdamW(net.parameters(), lr, betas=(.9,.99), weight_decay=.01, fused=True)
-    bar = progress_bar(range(1000)) if progress else None
+    bar = ShareBar(progress)
     dtype,seen = fast_dtype(device),0
     for share in _pace(kimg, seconds, bs):
         idx = train[rng.integers(len(train), size=bs)]
@@ -353,8 +344,8 @@ def train_oracle(
         loss.backward()
         opt.param_groups[0]['lr'] = lr*_one_cycle(share)
         opt.step(); opt.zero_grad(); seen += bs
-        if bar: bar.comment = f'L2 {loss:.3f}'; bar.update(int(1000*share))
-    if bar: bar.update(1000)
+        bar(share, f'L2 {loss:.3f}')
+    bar(1)
     net,secs = net.eval().requires_grad_(False),time.perf_counter()-start
     read,true = read_world(lambda x: net(x.to(device)), world, idx=test)
     net.record = dict(l2=l2_score(read, true), mig=mig(read, true), n_test=len(test),

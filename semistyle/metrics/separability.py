@@ -15,8 +15,8 @@ import numpy as np, torch
 from torch import Tensor,nn
 from torch.nn import functional as F
 from fastprogress.fastprogress import progress_bar
-from ..core import default_device,fast_dtype,read_json,write_atomic,write_json
-from .disentangle import Oracle,_one_cycle,_pace,_seeded,_table,entropy
+from ..core import ShareBar,default_device,fast_dtype,seeded,read_json,write_atomic,write_json
+from .disentangle import Oracle,_one_cycle,_pace,_table,entropy
 
 # %% ../../nbs/metrics/53_separability.ipynb #ad45f924
 def conditional_entropy(
@@ -216,7 +216,7 @@ def _settle_plan(folder, plan, first):
 
 def _sample(folder, draw, classify, n, seed, chunk, bs, keep, progress):
     "Fill `folder` with chunks; for each table the blocks that lie there"
-    with _seeded(_chunk_seed(seed, 0)): first = _draw(draw, classify, min(bs, n))
+    with seeded(_chunk_seed(seed, 0)): first = _draw(draw, classify, min(bs, n))
     dims = {k:v.shape[1] for k,v in first.items()}
     _check_count(n, keep, {k:v for k,v in dims.items() if k})
     _settle_plan(folder, dict(n=n, seed=seed, chunk=chunk, bs=bs, dims=dims), first)
@@ -225,7 +225,7 @@ def _sample(folder, draw, classify, n, seed, chunk, bs, keep, progress):
     for i,path in enumerate(bar):
         m = min(chunk, n-i*chunk)
         if _whole(path, (m,width)): continue
-        with _seeded(_chunk_seed(seed, i)):
+        with seeded(_chunk_seed(seed, i)):
             batches = [_draw(draw, classify, min(bs, m-j)) for j in range(0, m, bs)]
         write_atomic(path, _npy(np.concatenate([np.hstack([*o.values()]) for o in batches])))
     ends = np.cumsum([0,*dims.values()])
@@ -294,17 +294,17 @@ def train_attributes(
     def batch(idx): return data.tensor(idx).to(device),torch.as_tensor(labels(idx), dtype=torch.float32, device=device)
     x,y = batch(test[:2])
     if net is None:
-        with _seeded(seed): net = Oracle(x.shape[-1], y.shape[1], x.shape[1])
+        with seeded(seed): net = Oracle(x.shape[-1], y.shape[1], x.shape[1])
     net,seen,dtype = net.to(device).train(),0,fast_dtype(device)
-    opt,bar = torch.optim.AdamW(net.parameters(), lr, betas=(.9,.99)),progress_bar(range(1000)) if progress else None
+    opt,bar = torch.optim.AdamW(net.parameters(), lr, betas=(.9,.99)),ShareBar(progress)
     for share in _pace(kimg, seconds, bs):
         x,y = batch(train[rng.integers(len(train), size=bs)])
         with torch.autocast(device.type, dtype, enabled=dtype!=torch.float32): logits = net(x)
         F.binary_cross_entropy_with_logits(logits.float(), y).backward()
         opt.param_groups[0]['lr'] = lr*_one_cycle(share)
         opt.step(); opt.zero_grad(); seen += bs
-        if bar: bar.update(int(1000*share))
-    if bar: bar.update(1000)
+        bar(share)
+    bar(1)
     net.eval().requires_grad_(False)
     right = torch.cat([(net(x)>0)==(y>.5) for x,y in map(batch, np.array_split(test, math.ceil(len(test)/250)))])
     net.record = dict(accuracy=right.float().mean(0).tolist(), n_test=len(test), kimg=seen/1000, seed=seed,

@@ -13,8 +13,7 @@ from pathlib import Path
 import torch
 from fastai.callback.core import CancelFitException,Callback
 from fastcore.basics import store_attr,patch
-from fastprogress.fastprogress import progress_bar
-from ..core import rng_state,set_rng_state
+from ..core import ShareBar,rng_state,set_rng_state
 from ..viz import image_grid,to_png
 from ..models.checkpoint import save_state,load_state
 from ..models.stylegan import mix_styles
@@ -312,11 +311,8 @@ class RunBar(Callback):
     "A bar for the share of the run that is done, from where it starts or goes on, with the time left"
     order,run_valid = 73,False
     def before_fit(self):
-        self.first,self.bar = None,progress_bar(range(1000))
-        self.bar.update(0)
+        self.first,self.bar = None,ShareBar()
     def before_batch(self):
         if self.first is None: self.first = self.kimg/self.target_kimg
     def after_batch(self):
-        self.bar.comment = f'{self.kimg:.1f} kimg'
-        share = min((self.kimg/self.target_kimg-self.first)/(1-self.first), 1.)
-        if done := int(1000*share): self.bar.update(done)  # 0 would start its clock again
+        self.bar((self.kimg/self.target_kimg-self.first)/(1-self.first), f'{self.kimg:.1f} kimg')
