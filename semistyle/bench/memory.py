@@ -14,7 +14,6 @@ from fastprogress import progress_bar
 from torch import nn
 from torch.nn import functional as F
 from ..data.open import load_world
-from ..metrics.disentangle import _seeded
 from ..runs.evaluate import Subject,measures
 from ..runs.page import as_model
 from ..models.features import as_features
@@ -71,7 +70,7 @@ def memory_subject(
     "A model that costs next to nothing, to see what the metrics take"
     world = load_world(world, resolution)
     size = world.space.n_factors,resolution,world.image_shape[2]
-    with _seeded(seed):
+    with seeded(seed):
         g,d,oracle = (o(*size).eval().requires_grad_(False) for o in (_Mixer,_Reader,_Reader))
         sizes = dict(inception=2048, vgg16_fc2=4096)
         wide = {k:nn.Linear(256*size[2], n).requires_grad_(False) for k,n in sizes.items()}

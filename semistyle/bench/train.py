@@ -10,8 +10,7 @@ import tempfile,time
 from contextlib import nullcontext
 from pathlib import Path
 import numpy as np, torch
-from fastprogress.fastprogress import progress_bar
-from ..core import set_seed
+from ..core import ShareBar,set_seed
 from ..data.open import load_world
 from ..models.layers import reference_ops
 from ..training.gan import StyleGANLearner
@@ -26,14 +25,13 @@ def in_turns(
 )->np.ndarray:      # Seconds of each turn, [turns,functions]; a first one, to warm up, is left out
     "Time functions one after the other, again and again"
     for f in fns: f()
-    start,times,share,bar = time.perf_counter(),[],0.,progress_bar(range(1000)) if progress else None
-    if bar: bar.update(0)
+    start,times,share,bar = time.perf_counter(),[],0.,ShareBar(progress)
     while share<1:
         marks = [time.perf_counter()]
         for f in fns: f(); marks.append(time.perf_counter())
         times.append(np.diff(marks))
         share = min((marks[-1]-start)/max(seconds, 1e-9), len(times)/at_least)
-        if bar: bar.update(int(1000*min(share, 1)))
+        bar(share)
     return np.array(times)
 
 # %% ../../nbs/bench/80_train.ipynb #8fc18581

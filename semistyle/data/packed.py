@@ -12,7 +12,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 import numpy as np
 from fastprogress.fastprogress import progress_bar
-from ..core import file_sha256,read_json,to_json,write_atomic,write_json,writing
+from ..core import ShareBar,file_sha256,read_json,to_json,write_atomic,write_json,writing
 from .factors import AttributeSpace,FactorSpace,as_dataset
 from .files import Rows
 from .images import FileDataset
@@ -200,14 +200,13 @@ def _pack_rest(source, plan, work, workers, progress, codes):
     "Pack the chunks that are not done, and finish"
     crcs,n_chunks = _done(work, plan),-(-plan['n']//plan['chunk'])
     write_atomic(work/'journal', ''.join(f'{k} {v}\n' for k,v in crcs.items()))
-    bar = progress_bar(range(n_chunks)) if progress else None
-    if bar: bar.update(0)
+    bar = ShareBar(progress)
     todo = [k for k in range(n_chunks) if k not in crcs]
     with open(work/'journal', 'a') as f:
         for k,crc in _pack_chunks(source, plan, work/'store'/'images.npy', todo, workers):
             crcs[k] = crc
             f.write(f'{k} {crc}\n'); f.flush()
-            if bar: bar.update(len(crcs))
+            bar(len(crcs)/n_chunks)
     _finish(work/'store', plan, crcs, codes)
 
 def _packed_already(path, plan, work):

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 import numpy as np, torch
 from fastai.callback.core import Callback,CancelFitException
-from ..core import default_device,read_json,set_seed,settle_folder,to_json,write_atomic,write_json,writing
+from fastcore.basics import patch
+from ..core import alone_in,default_device,read_json,set_seed,to_json,write_atomic,write_json,writing
 from ..data.factors import AttributeSpace,as_dataset
 from ..data.loaders import split_labels
 from ..data.open import is_world,load_world
@@ -96,6 +97,11 @@ def _code_space(world):
 class Run(dict):
     "What a run is, ready for JSON; where its images come from files, `dataset` is open, and `place` says where they lie"
     dataset,place = None,{}
+    def __repr__(self):
+        s = self['settings']
+        size = f"{s['img_resolution']}x{s['img_resolution']}"
+        until = f"{self['minutes']:g} minutes" if self.get('minutes') else f"{s['kimg']:g} kimg"
+        return f"Run({self['preset']} of {self['world']} at {size}, seed {self['seed']}, {until})"
 
 def _paths(**places): return {k:v for k,v in places.items() if isinstance(v, (str,Path))}
 
@@ -116,7 +122,14 @@ def _with_data(run, source, given, options):
 def _taken(out):
     "The names in a folder that is to be new, other than what an interrupted save left"
     if out.is_file(): raise ValueError(f"{out} should be a folder, is a file: choose another")
-    return sorted(o.name for o in out.iterdir() if o.name[:1]!='.') if out.exists() else []
+    names = sorted(o.name for o in out.iterdir() if o.name[:1]!='.') if out.exists() else []
+    return [] if names==['source.json'] and _is_place(out) else names
+
+def _is_place(out):
+    "Whether the `source.json` in a folder is that of a run: written first, so alone it is of a run that never began"
+    try: at = read_json(out/'source.json')
+    except ValueError: return False
+    return isinstance(at, dict) and 'world' in at
 
 def _place(out, run, given):
     "Where the data set of a run lies: as given, or as it was"
@@ -143,6 +156,8 @@ def _reopen(out, run, given={}):
 # %% ../../nbs/runs/70_train.ipynb #9aaa10bc
 def _go_on(out, asked, items, options):
     "The run that `out` holds, if it is the one that was asked for"
+    if out.is_dir() and not _taken(out):
+        raise ValueError(f"{out} should hold a run, {out/'run.json'} is missing: check the path, or start the run (without --resume)")
     run = read_json(out/'run.json')
     if not isinstance(run, dict) or not {'world','preset','seed','settings'} <= run.keys():
         raise ValueError(f"{out/'run.json'} should hold world, preset, seed and settings, does not: start a new run "
@@ -228,16 +243,16 @@ def plan_run(
 # %% ../../nbs/runs/70_train.ipynb #8bdbc503
 @contextmanager
 def _held_interrupt():
-    "Note a first Ctrl-C in the list that is yielded, to be obeyed at a good moment; a second one interrupts at once"
+    "Note a first Ctrl-C or SIGTERM in the list that is yielded, to be obeyed at a good moment; a second interrupts at once"
     noted = []
     def note(*args):
         if noted: raise KeyboardInterrupt
         noted.append(time.time())
     main = threading.current_thread() is threading.main_thread()
-    was = signal.signal(signal.SIGINT, note) if main else None
+    was = {o:signal.signal(o, note) for o in (signal.SIGINT,signal.SIGTERM)} if main else {}
     try: yield noted
     finally:
-        if main: signal.signal(signal.SIGINT, was)
+        for o,handler in was.items(): signal.signal(o, handler)
 
 class _StopWhen(Callback):
     "End a run after the first batch at whose end something is `noted`"
@@ -347,18 +362,29 @@ class Checkpoints(SaveState):
     ):
         self.out,self.run_info = Path(out),run
         super().__init__(self.out/'state', every_kimg, seconds)
+    def __repr__(self): return f'Checkpoints({self.out}, every {self.every_kimg:g} kimg)'
     def save(self):
         self.loss_log.write()
         save_image(self.out/'film.png', self.film_strip.picture())
         super().save()
         self.save_networks()
-    def save_networks(self):
+    def save_networks(self, secs=None):
         "Save the averaged networks as a model"
-        run,ema,secs = self.run_info,self.generator_ema,self.loss_log.seconds()
+        run,ema = self.run_info,self.generator_ema
+        if secs is None: secs = self.loss_log.seconds()
         codes = {} if _is_plain(run['settings']) else dict(space=_code_space(self.world), eta=run['settings']['eta'])
         config = dict(run, **codes, resolution=self.world.resolution, kimg=self.kimg, seconds=secs)
         card = run_card(run, self.kimg, secs)
         save_model(self.out/'model', config, card, generator=ema.g_ema, discriminator=ema.d_ema)
+
+# %% ../../nbs/runs/70_train.ipynb #96e4db44
+@patch
+def settle(self:Checkpoints):
+    "After `restore`: a model of the restored state, where the one in the folder is not"
+    try: current = load_model(self.out/'model').config.get('kimg')==self.kimg
+    except ValueError: current = False
+    log = self.out/'log.csv'
+    if not current: self.save_networks(read_log(log)[-1]['seconds'] if log.exists() and read_log(log) else 0.)
 
 # %% ../../nbs/runs/70_train.ipynb #f8013c56
 def note_measures(
@@ -382,6 +408,16 @@ def _world_of_run(out, run, progress):
     ds = getattr(run, 'dataset', None) or _reopen(out, Run(run)).dataset
     if not (out/'run.json').exists(): check_images(ds, progress=progress)
     return ds
+def _learner_of(out, run, world, save_kimg, progress, cbs):
+    "A run's Learner as it is before the first batch, and what its folder says of it"
+    set_seed(run['seed'])
+    cbs,settings = [*_callbacks(out, run, save_kimg, run.get('minutes'), progress), *cbs],run['settings']
+    learner = stylegan2_learner if _is_plain(settings) else semi_learner
+    learn = learner(world, preset=run['preset'], seed=run['seed'], cbs=cbs, device=default_device(), **settings)
+    if getattr(run, 'place', None): write_json(out/'source.json', run.place)
+    if not (out/'run.json').exists(): write_json(out/'run.json', run)
+    if learn.labels: learn.labels.save(out/'labels.json')
+    return learn
 
 # %% ../../nbs/runs/70_train.ipynb #36cdd4c1
 def train_run(
@@ -393,19 +429,14 @@ def train_run(
     cbs=(),               # More callbacks
 )->StyleGANLearner:       # As it is at the end of the run
     "Train from the start, or from the state that is in the folder"
-    out,settings = Path(out),run['settings']
+    out = Path(out)
     with writing(out): out.mkdir(parents=True, exist_ok=True)  # refuse now rather than after the first hour
-    world = world or _world_of_run(out, run, progress)
-    set_seed(run['seed'])
-    minutes = run.get('minutes')
-    cbs = [*_callbacks(out, run, save_kimg, minutes, progress), *cbs]
-    learner = stylegan2_learner if _is_plain(settings) else semi_learner
-    learn = learner(world, preset=run['preset'], seed=run['seed'], cbs=cbs, device=default_device(), **settings)
-    if getattr(run, 'place', None): write_json(out/'source.json', run.place)
-    if not (out/'run.json').exists(): write_json(out/'run.json', run)
-    if learn.labels: learn.labels.save(out/'labels.json')
-    if settle_folder(out/'state').exists(): learn.restore(out/'state')
-    with _held_interrupt() as asked:
-        learn.fit_kimg(1e6 if minutes else settings['kimg'], cbs=_StopWhen(asked))
+    with alone_in(out):
+        learn = _learner_of(out, run, world or _world_of_run(out, run, progress), save_kimg, progress, cbs)
+        with _held_interrupt() as asked:
+            if (out/'state').exists():
+                learn.restore(out/'state')
+                learn.checkpoints.settle()
+            learn.fit_kimg(1e6 if run.get('minutes') else run['settings']['kimg'], cbs=_StopWhen(asked))
     if asked: raise KeyboardInterrupt
     return learn
