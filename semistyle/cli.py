@@ -100,7 +100,7 @@ def demo(
     start,args = time.monotonic(),dict(out=out, quick=quick, seed=seed, eta=eta, minutes=minutes)
     with _command(f'what was computed is in {out}') as say:
         _at_least(.5, minutes=minutes)
-        from semistyle.demo import run_demo
+        from semistyle.runs.demo import run_demo
         note = 'This was a quick run, to see that everything works: its numbers mean little.' if quick else ''
         command = _command_line('demo', **args)
         res = run_demo(out, minutes or (1.25 if quick else 13.5), 2000 if quick else 10_000, seed=seed, eta=eta,

@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['ring_of_directions', 'LatentStream', 'DiscoveryStep', 'DiscoveryTerm', 'BinaryContrast', 'Patterns',
-           'PrototypeContrast', 'Diversity', 'DiscoveryModel', 'DiscoveryOptimizer', 'frozen', 'DiscoveryLearner',
-           'StopAfter', 'Discovery', 'contrast_terms', 'subspace_navigator', 'learn_directions']
+           'PrototypeContrast', 'Diversity', 'DiscoveryModel', 'DiscoveryOptimizer', 'DiscoveryLearner', 'StopAfter',
+           'Discovery', 'contrast_terms', 'subspace_navigator', 'learn_directions']
 
 # %% ../../nbs/discover/62_train.ipynb #f5693857
 import time,warnings
-from contextlib import contextmanager,nullcontext,suppress
+from contextlib import nullcontext,suppress
 from pathlib import Path
 import numpy as np, torch
 from torch import Tensor,nn
@@ -19,7 +19,7 @@ from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastcore.basics import patch,store_attr
 from fastcore.foundation import L
-from ..core import rng_state,set_rng_state,settle_folder,to_json
+from ..core import frozen,rng_state,set_rng_state,settle_folder,to_json
 from .navigator import Directions,Navigator,apply_edit,navigator_directions,owner_of,save_directions
 from .subspace import Subspace,informative_subspace
 from ..losses.contrast import consistency_loss,diversity_loss,feature_change,orthogonality_loss
@@ -185,19 +185,6 @@ class DiscoveryOptimizer:
     def hypers(self): return [{'lr':o['lr']} for o in self.adam.param_groups]
     def set_hypers(self, **kwargs): pass  # each part has its own rate
     def zero_grad(self): self.adam.zero_grad(set_to_none=True)
-
-@contextmanager
-def frozen(*nets):
-    "Networks in eval mode whose weights need no gradients, and as they were afterwards"
-    nets = [o for o in nets if isinstance(o, nn.Module)]
-    modes = [(m,m.training) for o in nets for m in o.modules()]
-    grads = [(p,p.requires_grad) for o in nets for p in o.parameters()]
-    try:
-        for o in nets: o.eval().requires_grad_(False)
-        yield
-    finally:
-        for m,was in modes: m.training = was
-        for p,was in grads: p.requires_grad_(was)
 
 # %% ../../nbs/discover/62_train.ipynb #5228f70f
 class DiscoveryLearner(Learner):
