@@ -8,14 +8,14 @@ __all__ = ['Sliders', 'DirectionSliders', 'CodeSliders']
 # %% ../nbs/90_widgets.ipynb #f981d0be
 import base64
 from collections.abc import Callable
-from html import escape
 import torch
 from ipywidgets import Button,FloatSlider,HBox,HTML,Image,Layout,VBox
 from fastcore.basics import patch
+from fastcore.xml import B,Span,to_xml
 from matplotlib.figure import Figure
 from torch import Tensor
 from .core import check_shape
-from .discover.edits import Edit,rows_figure,save_edit
+from .discover.edits import Edit,check_same_owner,rows_figure,save_edit
 from .discover.navigator import Directions,check_owner,owner_of
 from .metrics.discovery import sample_ws
 from .viz import image_grid,to_png
@@ -28,12 +28,14 @@ class Sliders(VBox):
         ranges:dict,     # Name -> (least, greatest, at first)
         scale:int=None,  # How often to repeat each pixel; by default so that a picture is about 256 wide
         ncol:int=None,   # Pictures in a row
+        draw_one:Callable=None # The same for the first picture alone, for `still`; by default `draw`, and the rest unused
     ):
         if not ranges: raise ValueError("ranges should name at least one slider, got none")
         self.sliders = {k:_slider(k, *v) for k,v in ranges.items()}
         self.image,self.message,again = Image(format='png'),HTML(),Button(description='reset', icon='undo')
         super().__init__([HBox([VBox([*self.sliders.values(), again]), self.image]), self.message])
-        self.draw,self._scale,self._ncol,self._start,self._quiet = draw,scale,ncol,self.values,False
+        self.draw,self._draw_one,self._scale,self._ncol = draw,draw_one,scale,ncol
+        self._start,self._quiet = self.values,False
         for o in self.sliders.values(): o.observe(lambda change: self.redraw(), 'value')
         again.on_click(lambda button: self.reset())
         self.redraw()
@@ -42,6 +44,10 @@ class Sliders(VBox):
     def values(self)->dict: # Name -> value
         "Where the sliders are"
         return {k:o.value for k,o in self.sliders.items()}
+
+    def __repr__(self):
+        moved = ', '.join(f'{k}={v:g}' for k,v in self.values.items() if v!=self._start[k])
+        return f"{type(self).__name__}({len(self.sliders)} sliders: {moved or 'as they were'})"
 
 def _slider(name, low, high, first):
     "A slider behind its name"
@@ -60,7 +66,7 @@ def redraw(self:Sliders):
         img = self.draw(self.values)
         scale = self._scale or max(1, 256//img.shape[-1])
         self.image.value,self.message.value = to_png(image_grid(img, self._ncol, scale=scale)),''
-    except Exception as e: self.message.value = f'<b>{type(e).__name__}</b>: {escape(str(e))}'
+    except Exception as e: self.message.value = to_xml(Span(B(type(e).__name__), f': {e}'), indent=False)
 
 @patch
 def set(self:Sliders,
@@ -87,18 +93,20 @@ def reset(self:Sliders):
 def still(self:Sliders,
     n:int=5,         # Pictures in a strip
     size:float=1.1,  # Inches for each
+    names=None,      # Of some sliders; all by default
 )->Figure:
     "A strip for each slider, from one end to the other, while the others stay where they are"
-    def at(o): return torch.linspace(o.min, o.max, n).tolist()
-    rows = {k:torch.cat([self.draw(self.values|{k:v})[:1] for v in at(o)]) for k,o in self.sliders.items()}
-    return rows_figure({k.replace('_', ' '):v for k,v in rows.items()}, size)
+    one = self._draw_one or (lambda values: self.draw(values)[:1])
+    def strip(k):
+        o = self.sliders[k]
+        return torch.cat([one(self.values|{k:v}) for v in torch.linspace(o.min, o.max, n).tolist()])
+    return rows_figure({k.replace('_', ' '):strip(k) for k in names or self.sliders}, size)
 
 @patch
 def _repr_mimebundle_(self:Sliders, **kwargs):
-    "The panel, and its still picture for whatever cannot show one"
+    "The panel, and its present picture for whatever cannot show one"
     live = VBox._repr_mimebundle_(self, **kwargs)
-    try: return live | {'image/png':base64.b64encode(to_png(self.still())).decode()}
-    except Exception: return live  # sliders where some value cannot be drawn: the panel says which
+    return live | ({'image/png':base64.b64encode(self.image.value).decode()} if self.image.value else {})
 
 # %% ../nbs/90_widgets.ipynb #1970f3f4
 class DirectionSliders(Sliders):
@@ -116,9 +124,11 @@ class DirectionSliders(Sliders):
         check_owner(directions, g)
         self.g,self.directions,self.seed = g,directions,seed
         self.start = Edit(owner_of(g), sample_ws(g, n, seed, c)) if edit is None else edit
-        self.start.render(g)  # says so if it is another generator's
+        check_same_owner(self.start.owner, owner_of(g), 'generator')
         def draw(values): return self._edit(values).render(g)
-        super().__init__(draw, {o:(-reach,reach,0.) for o in directions.names}, **dict(ncol=len(self.start))|kwargs)
+        def draw_one(values): return self._edit(values).only(0).render(g)
+        ranges = {o:(-reach,reach,0.) for o in directions.names}
+        super().__init__(draw, ranges, **dict(ncol=len(self.start), draw_one=draw_one)|kwargs)
 
     def _edit(self, values):
         res = self.start
@@ -154,10 +164,11 @@ class CodeSliders(Sliders):
         check_shape(code, 'code', f'{g.c_dim}')
         z = torch.randn(n, g.z_dim, generator=torch.Generator().manual_seed(seed)).to(g.w_avg.device)
         @torch.no_grad()
-        def draw(values):
-            c = torch.tensor([*values.values()]).to(z).expand(n, -1)
+        def draw(values, z=z):
+            c = torch.tensor([*values.values()]).to(z).expand(len(z), -1)
             return g(z, c, noise_mode='const')
-        super().__init__(draw, dict(zip(names, [(0.,1.,o) for o in code.tolist()])), **dict(ncol=n)|kwargs)
+        ranges = dict(zip(names, [(0.,1.,o) for o in code.tolist()]))
+        super().__init__(draw, ranges, **dict(ncol=n, draw_one=lambda values: draw(values, z[:1]))|kwargs)
 
     @property
     def code(self)->Tensor: # [c_dim]

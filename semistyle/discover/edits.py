@@ -91,6 +91,15 @@ class Edit:
         keys = 'owner ws noise moves photos codes names meta'.split()
         return Edit(**{k:getattr(self, k) for k in keys}|kwargs)
 
+    def only(self,
+        i:int # Number of a picture
+    ):        # `Edit`
+        "The edit of one picture alone"
+        def of(o): return None if o is None else o[i:i+1]
+        moves = [o|dict(variation=of(o['variation']) if len(o['variation'])>1 else o['variation']) for o in self.moves]
+        noise = {k:of(v) for k,v in self.noise.items()}
+        return self._with(ws=of(self.ws), noise=noise, moves=moves, photos=of(self.photos), codes=of(self.codes), names=[self.names[i]])
+
 # %% ../../nbs/discover/66_edits.ipynb #34324c4a
 @patch
 def _check(self:Edit, n):
