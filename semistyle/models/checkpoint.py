@@ -29,6 +29,7 @@ _homes = dict(
     traditional_generator   = 'semistyle.models.variants:TraditionalGenerator',
     growing_generator       = 'semistyle.models.variants:GrowingGenerator',
     growing_discriminator   = 'semistyle.models.variants:GrowingDiscriminator',
+    growing_semi_discriminator = 'semistyle.models.variants:GrowingSemiDiscriminator',
     vae                     = 'semistyle.models.vae:VAE',
     oracle                  = 'semistyle.metrics.disentangle:Oracle')
 _models = {}
@@ -204,7 +205,7 @@ def _build(path, name, rec):
         raise ValueError(f"network {name!r} of {path} should have class, args, bytes, sha256, has {rec}: save it anew")
     tensors,cls = _read_tensors(path/f'{name}.safetensors', rec),_named(rec['class'])
     try:
-        with torch.random.fork_rng(devices=[]): net = cls(**rec['args'])  # leaves the caller's stream as it was
+        with torch.random.fork_rng(devices=[]): net = cls(**getattr(cls, 'before', {})|rec['args'])  # the caller's stream stays
     except Exception as e:
         raise ValueError(f"{name} should be {cls.__name__}(**{rec['args']}), which failed ({e}): save it anew") from e
     want,got = ({k:f'shape {[*v.shape]}' for k,v in o.items()} for o in (net.state_dict(), tensors))

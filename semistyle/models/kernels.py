@@ -5,18 +5,18 @@
 # %% auto #0
 __all__ = ['SLOPE', 'EPS', 'use_kernels', 'restyle_by_steps', 'kernels_for', 'restyle']
 
-# %% ../../nbs/models/20_kernels.ipynb #5626d628
+# %% ../../nbs/models/20_kernels.ipynb #3aedf681
 import sys,time
 from contextlib import contextmanager
 from functools import lru_cache
 import torch, torch.nn.functional as F
 from torch import Tensor
 
-# %% ../../nbs/models/20_kernels.ipynb #d7cc797e
+# %% ../../nbs/models/20_kernels.ipynb #5d7459ff
 def _flat(x): return x.permute(0,2,3,1).reshape(len(x), -1, x.shape[1])          # [N,C,H,W] -> [N,HW,C]
 def _back(y, shape): return y.view(shape[0], *shape[2:], shape[1]).permute(0,3,1,2) # and back
 
-# %% ../../nbs/models/20_kernels.ipynb #9c7c5490
+# %% ../../nbs/models/20_kernels.ipynb #6f4c3c45
 SLOPE,EPS = 0.2,1e-5  # Of the leaky ReLU below 0; added to the variance, so that a flat map stays finite
 
 def _before(x, b, e, t):
@@ -31,7 +31,7 @@ def _forward(x, b, e, t, y_s, y_b):
     rstd = (((h*h).mean(1, keepdim=True)-mu*mu).clamp_min(0)+EPS).rsqrt()
     return ((h-mu)*(rstd*y_s[:,None])+y_b[:,None]).to(x.dtype),mu,rstd
 
-# %% ../../nbs/models/20_kernels.ipynb #51e6fce5
+# %% ../../nbs/models/20_kernels.ipynb #88b7014e
 def _backward(x, b, e, t, y_s, mu, rstd, g):
     h,g = _before(x, b, e, t),g.float()
     slope = torch.where(h>0, 1., SLOPE)
@@ -40,7 +40,7 @@ def _backward(x, b, e, t, y_s, mu, rstd, g):
     dx = slope*(rstd*y_s[:,None])*(g-(d_b[:,None]+h*d_s[:,None])/x.shape[1])
     return dx.to(x.dtype),dx.sum(1),(None if e is None else (dx*e[:,:,None]).sum(1)),d_s,d_b
 
-# %% ../../nbs/models/20_kernels.ipynb #af13f95c
+# %% ../../nbs/models/20_kernels.ipynb #cbd1bbea
 _on = False
 
 @contextmanager
@@ -60,7 +60,7 @@ def _example(dtype, noise, n=6, hw=80, c=40):
     x = rand(n,c,8,hw//8).to(dtype).contiguous(memory_format=torch.channels_last)
     return x,rand(c),rand(n,c),rand(n,c),(rand(n,1,8,hw//8).to(dtype) if noise else None),(rand(c) if noise else None)
 
-# %% ../../nbs/models/20_kernels.ipynb #de2cd6e3
+# %% ../../nbs/models/20_kernels.ipynb #ab51b8ca
 @lru_cache(None)
 def _compile(): return torch.compile(_forward, dynamic=True),torch.compile(_backward, dynamic=True)
 
@@ -84,7 +84,7 @@ class _Restyle(torch.autograd.Function):
         with _quiet(): dx,db,dt,ds,dy = _compile()[1](*flat, mu, rstd, _flat(g))
         return _back(dx, x.shape),db.sum(0),ds,dy,None,None if dt is None else dt.sum(0)
 
-# %% ../../nbs/models/20_kernels.ipynb #83e1ba00
+# %% ../../nbs/models/20_kernels.ipynb #abb56354
 def restyle_by_steps(x, b, y_s, y_b, e=None, t=None):
     "`restyle` in PyTorch's own functions, each of which passes over the maps"
     h = x.float()+b[:,None,None]
@@ -100,7 +100,7 @@ def _again(ins, g, needs):
         grads = iter(torch.autograd.grad(restyle_by_steps(*ins), asked, g, create_graph=True))
     return tuple(next(grads) if need else None for need in needs)
 
-# %% ../../nbs/models/20_kernels.ipynb #c338b94f
+# %% ../../nbs/models/20_kernels.ipynb #440fd867
 @lru_cache(None)
 def _probe(dtype, noise):
     "Whether the kernels can be compiled for maps of `dtype`, and say what the steps say"
@@ -127,7 +127,7 @@ def kernels_for(
     if not (_on and x.device.type=='cpu' and x.requires_grad and torch.is_grad_enabled()): return False
     return min(len(x), x.shape[1], x.shape[2]*x.shape[3])>1 and _probe(x.dtype, noise)
 
-# %% ../../nbs/models/20_kernels.ipynb #fec55417
+# %% ../../nbs/models/20_kernels.ipynb #859572a0
 def restyle(
     x:Tensor,      # Maps, [N,C,H,W]
     bias:Tensor,   # Added to each map, [C]

@@ -103,6 +103,6 @@ class GrowingDiscriminator(Discriminator):
         for conv in self.trunk[i:i+2]: x = F.leaky_relu(conv(x), 0.2)
         return x
 
-# %% ../../nbs/models/24_variants.ipynb #7a8549d5
+# %% ../../nbs/models/24_variants.ipynb #314b116d
 class GrowingSemiDiscriminator(GrowingDiscriminator, SemiDiscriminator):
     "`SemiDiscriminator` that looks at images of `level`"

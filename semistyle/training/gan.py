@@ -7,7 +7,7 @@ __all__ = ['Step', 'LossTerm', 'AdversarialLoss', 'UnsupervisedCode', 'Supervise
            'LabelledImages', 'LazyR1', 'GANModel', 'GANOptimizers', 'StyleGANLearner']
 
 # %% ../../nbs/training/40_gan.ipynb #4f9f7ac0
-from contextlib import nullcontext
+from contextlib import contextmanager,nullcontext
 from types import SimpleNamespace
 import torch
 from torch import nn
@@ -17,6 +17,7 @@ from fastai.callback.core import Callback,TrainEvalCallback
 from fastcore.basics import store_attr,patch
 from fastcore.foundation import L
 from ..core import fast_dtype,keep_freed_memory
+from ..models.kernels import use_kernels
 from ..losses.adversarial import nonsaturating_d,nonsaturating_g,r1_penalty
 from ..losses.codes import code_loss,image_loss,mix_pairs,mix_shares
 
@@ -205,12 +206,13 @@ class StyleGANLearner(Learner):
         sample_codes=None,   # `n -> codes [n,c_dim]`, the prior of the code; uniform in [0,1] if None
         dtype=None,          # Type of the activations; `fast_dtype` of the device if None
         path='.',            # Folder for whatever callbacks write
+        kernels:bool=False,  # Compile what can be, see `models.kernels`: seconds at the start, more images in each after
     ):
         self.lr_g,self.lr_d,self.betas,self.sample_codes = lr_g,lr_d,betas,sample_codes
         self.kimg,self.n_batches,self.losses = 0.,0,{}
         super().__init__(DataLoaders(loader, loader), GANModel(generator, discriminator), loss_func=lambda *a: None,
                          cbs=[TrainEvalCallback, *L(cbs)], path=path, default_cbs=False)
-        self.dtype = dtype or fast_dtype(self.device)
+        self.dtype,self.kernels = dtype or fast_dtype(self.device),kernels
         if self.device.type=='cpu': keep_freed_memory()
 
     @property
@@ -230,9 +232,11 @@ class StyleGANLearner(Learner):
 
 # %% ../../nbs/training/40_gan.ipynb #53533c86
 @patch
+@contextmanager
 def autocast(self:StyleGANLearner):
     "Context in which the networks run"
-    return nullcontext() if self.dtype==torch.float32 else torch.autocast(self.device.type, self.dtype)
+    low = nullcontext() if self.dtype==torch.float32 else torch.autocast(self.device.type, self.dtype)
+    with low, use_kernels(self.kernels): yield
 
 @patch
 def _do_epoch_validate(self:StyleGANLearner, *args, **kwargs): pass  # a GAN has no validation loss

@@ -18,10 +18,11 @@ from .callbacks import GeneratorEMA,CosineDecay,DivergenceWatch,StyleMixing
 # %% ../../nbs/training/42_presets.ipynb #79c8f902
 _paper = dict(
     img_resolution=128, eta=0.001, kimg=10_000, bs=32, labelled_bs=32, lr_g=2e-3, lr_d=2e-3, betas=(0.,0.99),
-    g_args=dict(z_dim=512, w_dim=512, mapping_layers=8, mapping_lr_mul=0.01, channel_base=16384, channel_max=512),
+    g_args=dict(z_dim=512, w_dim=512, mapping_layers=8, mapping_lr_mul=0.01, channel_base=16384, channel_max=512,
+                c_embed=512),
     d_args=dict(channel_base=16384, channel_max=512), grid_codes=False, style_mixing=0.9,
     gan_weight=1., gamma_g=10., gamma_e=0., beta=10., alpha=1., xi=0.75, image_weight=0.,
-    r1_gamma=10., r1_interval=16, ema_half_life=10_000, decay_start=1., final_lr=1.)
+    r1_gamma=10., r1_interval=16, ema_half_life=10_000, decay_start=1., final_lr=1., kernels=True)
 
 _robot = _paper | dict(
     g_args=dict(z_dim=32, w_dim=128, mapping_layers=3, mapping_lr_mul=1., channel_base=1024, channel_max=128,
@@ -38,7 +39,7 @@ presets = {
                               g_args=_robot['g_args'] | dict(channel_base=2048, patch=4),
                               d_args=_robot['d_args'] | dict(channel_base=1024, patch=4)),
     'robot-32': _robot | dict(img_resolution=32, kimg=120),
-    'robot-16': _robot | dict(img_resolution=16, kimg=1, bs=8, labelled_bs=8, d_args=_small,
+    'robot-16': _robot | dict(img_resolution=16, kimg=1, bs=8, labelled_bs=8, kernels=False, d_args=_small,
                               g_args=_small | dict(z_dim=8, w_dim=32, mapping_layers=2, mapping_lr_mul=1.,
                                                    use_noise=False)),
 }
@@ -110,7 +111,7 @@ def _learner(world, p, labels, nets, terms, cbs, seed, device, sample_codes=None
     if p['decay_start']<1: more.append(CosineDecay(p['decay_start'], p['final_lr']))
     if p['style_mixing']: more.append(StyleMixing(p['style_mixing']))
     learn = StyleGANLearner(loader, g, d, [*terms, *more, *L(cbs)], p['lr_g'], p['lr_d'], p['betas'],
-                            sample_codes=sample_codes)
+                            sample_codes=sample_codes, kernels=p.get('kernels', False))
     learn.preset,learn.world,learn.labels = p,world,labels
     return learn
 
