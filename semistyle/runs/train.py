@@ -153,6 +153,19 @@ def _reopen(out, run, given={}):
     run.place = {k:place_of(v) for k,v in _paths(**at).items()}
     return run
 
+# %% ../../nbs/runs/70_train.ipynb #581854d6
+def _nets(settings): return _plain if _is_plain(settings) else _semi
+
+def _spelled(settings):
+    "Settings that say of each network what a later version may mean by default"
+    def now(cls): return {k:_defaults(cls)[k] for k in getattr(cls, 'before', {})}
+    return settings | {k:now(cls)|settings[k] for k,cls in _nets(settings).items()}
+
+def _as_it_was(settings):
+    "Settings of a run, with what those of older runs did not say"
+    old = {k:getattr(cls, 'before', {})|settings.get(k, {}) for k,cls in _nets(settings).items()}
+    return ({} if _is_plain(settings) else dict(kernels=False)) | settings | old
+
 # %% ../../nbs/runs/70_train.ipynb #9aaa10bc
 def _go_on(out, asked, items, options):
     "The run that `out` holds, if it is the one that was asked for"
@@ -163,6 +176,7 @@ def _go_on(out, asked, items, options):
         raise ValueError(f"{out/'run.json'} should hold world, preset, seed and settings, does not: start a new run "
                          "in another folder")
     run,given = Run(run),{}
+    run['settings'] = _as_it_was(run['settings'])
     if 'data' in run:
         given = {k:o.pop(k) for o,k in ((asked,'world'), (options,'labels')) if o.get(k) is not None}
         if given and is_world(given.get('world', '')): asked |= given
@@ -201,7 +215,7 @@ def _new_run(asked, items, settings, options, command):
                          "rendered: leave it out")
     size,preset = asked['img_resolution'],asked['preset'] or f"{name or 'robot'}-{asked['img_resolution'] or 32}"
     given = parse_settings(items, _settings(preset)) | settings
-    p = _settings(preset, **given)
+    p = _spelled(_settings(preset, **given))
     if size not in (None,p['img_resolution']):
         raise ValueError(f"resolution should be {p['img_resolution']}, as preset {preset!r} says, got {size}: "
                          f"choose another preset, or set img_resolution={size} as well")
