@@ -31,7 +31,7 @@ def judged(g, attributes, subspace, n_directions, seed, c=None, batches=400, lr=
     import torch
     from semistyle.discover.navigator import Navigator,apply_edit,navigator_directions
     from semistyle.discover.train import frozen
-    from semistyle.metrics.discovery import sample_ws
+    from semistyle.models.sampling import Sampler
     torch.manual_seed(seed)
     nav,judge = Navigator(n_directions, g.num_ws, g.w_dim, subspace.axes, length=3*subspace.spread),attributes.predict
     opt,rng = torch.optim.Adam(nav.parameters(), lr=lr, betas=(.5,.99)),torch.Generator().manual_seed(seed)
@@ -39,7 +39,7 @@ def judged(g, attributes, subspace, n_directions, seed, c=None, batches=400, lr=
     with frozen(g, judge):
         for _ in range(batches):
             k = torch.arange(n)%n_directions
-            ws,step,v = sample_ws(g, n, rng, c),.25+.5*torch.rand(n, generator=rng),nav.variations()[k]
+            ws,step,v = Sampler(g, c).ws(n, rng),.25+.5*torch.rand(n, generator=rng),nav.variations()[k]
             after,before = (judge(g.synthesis(apply_edit(ws, v, o*step), noise_mode='const')) for o in (1,-1))
             change = (after-before).abs().view(-1, n_directions, len(attributes.names)).mean(0)
             own = change.gather(1, target[:,None])[:,0]

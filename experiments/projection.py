@@ -87,7 +87,8 @@ def main(model:str='robot-64',  # Folder of a saved model, or the name of a ship
     import time
     from semistyle.core import mean_std,record_result
     from semistyle.discover.invert import model_projector,noise_maps
-    from semistyle.metrics.discovery import sample_ws,world_attributes
+    from semistyle.metrics.discovery import world_attributes
+    from semistyle.models.sampling import Sampler
     from semistyle.runs.page import world_of
     from semistyle.models.checkpoint import load_model
     begin,saved = time.monotonic(),load_model(model)
@@ -100,7 +101,7 @@ def main(model:str='robot-64',  # Folder of a saved model, or the name of a ship
     p = model_projector(saved)
     args = dict(steps=steps, seed=seed, progress=False)
     start = time.monotonic(); one = p.project(x[:1], **args); one = dict(kind='one picture', space='w+', seconds=time.monotonic()-start, **one.rows[0])
-    rows,edits = [one],edit_rows(g, attributes, d, sample_ws(g, n, seed, c), None, attributes.names, 'generated')
+    rows,edits = [one],edit_rows(g, attributes, d, Sampler(g, c).ws(n, seed), None, attributes.names, 'generated')
     for space in ('w','w+')+(('w+ with constant noise',) if noise_maps(g) else ()):
         ws,noise,row = project_all(p, x, space, bs, **args)
         rows.append(row); edits += edit_rows(g, attributes, d, ws, noise, attributes.names, space)

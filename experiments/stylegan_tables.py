@@ -40,25 +40,25 @@ def make(world, seed, kind='style', depth=8, use_noise=False, mixing=0.):
 def variety(g, world, n=500):
     "Standard deviation of a pixel over generated pictures, relative to that over real ones"
     import numpy as np,torch
-    from semistyle.metrics.quality import sampler
     torch.manual_seed(0)
     real = world.tensor(np.random.default_rng(0).choice(len(world), n, replace=False))
-    return float(sampler(g)(n).std(0).mean()/real.std(0).mean())
+    return float(Sampler(g).images(n).std(0).mean()/real.std(0).mean())
 
 def measure(g, world, oracle, seed, n):
     "Variety, Frechet distance, path lengths, separability in Z and W; all with the features or the attributes of the world's oracle"
     from semistyle.models.features import OracleFeatures,PerceptualDistance,pooled
     from semistyle.metrics.path import perceptual_path_length
-    from semistyle.metrics.quality import evaluate_quality,sampler
-    from semistyle.metrics.separability import separability,latent_sampler,oracle_attributes
+    from semistyle.metrics.quality import evaluate_quality
+    from semistyle.metrics.separability import separability,oracle_attributes
+    from semistyle.models.sampling import Sampler
     features = OracleFeatures(oracle)
-    res = dict(spread=variety(g, world)) | evaluate_quality(sampler(g), world, pooled(features), n=n, metrics=['fd'], seed=seed)
+    res = dict(spread=variety(g, world)) | evaluate_quality(Sampler(g).images, world, pooled(features), n=n, metrics=['fd'], seed=seed)
     distance = PerceptualDistance(features)
     for space in ('z','w'):
         for sampling in ('full','end'):
             res |= perceptual_path_length(g, distance, space, sampling, n=n, seed=seed)
     names = world.space.names
-    return res | separability(latent_sampler(g), oracle_attributes(oracle), names, n=n, seed=seed, progress=False)
+    return res | separability(Sampler(g).latents, oracle_attributes(oracle), names, n=n, seed=seed, progress=False)
 
 def run_row(row, seed, name, resolution, kimg, n, out, keep):
     "Train one row with one seed, and record it"

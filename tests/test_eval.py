@@ -182,7 +182,7 @@ def test_stand_in_inception(home, tmp_path):
     inc = pytest.importorskip('torch_fidelity.feature_extractor_inceptionv3')
     from unittest.mock import patch
     from semistyle.runs.evaluate import sort_weights
-    from semistyle.metrics.quality import evaluate_quality,sampler
+    from semistyle.metrics.quality import evaluate_quality
     torch.manual_seed(0)
     with patch.object(inc, 'load_state_dict_from_url', lambda *a,**k: {}), patch.object(inc.FeatureExtractorInceptionV3, 'load_state_dict'):
         net = inc.FeatureExtractorInceptionV3('inception', ['2048'])
@@ -191,5 +191,5 @@ def test_stand_in_inception(home, tmp_path):
     assert 'quality' in plan_measures(s, 'quality')[0]
     with pytest.raises(ValueError, match='fid should be of the published weights'): plan_measures(s, 'fid')
     net = s.published('inception')
-    res = evaluate_quality(sampler(s.generator, s.some_codes), s.world, net, 8, 'kd', subset_size=4, cache_dir=tmp_path)
+    res = evaluate_quality(s.sampler.images, s.world, net, 8, 'kd', subset_size=4, cache_dir=tmp_path)
     assert net.name.startswith('inception_') and f'kd_{net.name}' in res and 'kid' not in res

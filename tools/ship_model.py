@@ -11,7 +11,8 @@ from fastcore.script import call_parse
 from semistyle.core import machine_info,mean_std,record_result
 from semistyle.data.open import load_world
 from semistyle.runs.page import evaluate_model,find_oracle,world_of
-from semistyle.metrics.quality import evaluate_quality,sampler
+from semistyle.metrics.quality import evaluate_quality
+from semistyle.models.sampling import Sampler
 from semistyle.models.checkpoint import load_model,save_model
 from semistyle.models.features import OracleFeatures,pooled
 
@@ -46,7 +47,7 @@ def card(name, config, networks, metrics, n, seeds):
 def quality(g, world, n, seeds):
     "Frechet distance, precision and recall of a generator without codes"
     f = pooled(OracleFeatures(find_oracle(world)))
-    res = [evaluate_quality(sampler(g), world, f, n=n, metrics=['fd','pr'], seed=s) for s in seeds]
+    res = [evaluate_quality(Sampler(g).images, world, f, n=n, metrics=['fd','pr'], seed=s) for s in seeds]
     return {k:mean_std([o[k] for o in res]) for k in ABOUT if k in res[0]}
 
 def measured(saved, world, n, seeds):

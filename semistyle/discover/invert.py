@@ -19,7 +19,7 @@ from fastprogress.fastprogress import progress_bar
 from ..core import check_shape
 from .navigator import owner_of
 from .subspace import Subspace,informative_subspace
-from ..metrics.discovery import sample_ws
+from ..models.sampling import Sampler
 from ..models.checkpoint import SavedModel,load_state,save_state
 from ..models.features import DiscriminatorFeatures,PerceptualDistance
 
@@ -274,12 +274,12 @@ def begin(self:Projector,
         check_shape(start, 'start', f'{len(x)} {g.num_ws} {g.w_dim}')
         return start.detach().float().to(x.device)
     if start=='mean': return self.coords.mean.expand(len(x), g.num_ws, -1)
-    if start=='nearest': return nearest_ws(g, x, sample_ws(g, n, seed, self.c))
+    if start=='nearest': return nearest_ws(g, x, Sampler(g, self.c).ws(n, seed))
     if start!='encoder': raise ValueError(f"start should be 'mean', 'nearest', 'encoder' or styles, got {start!r}")
     if self.encode is None:
         raise ValueError("start='encoder' takes a model with an encoder, this one has none: choose 'nearest'")
     with torch.no_grad(): codes = self.encode(x).clamp(0, 1)
-    return torch.cat([nearest_ws(g, x[i:i+1], sample_ws(g, max(1, n//8), seed, o)) for i,o in enumerate(codes)])
+    return torch.cat([nearest_ws(g, x[i:i+1], Sampler(g, o).ws(max(1, n//8), seed)) for i,o in enumerate(codes)])
 
 # %% ../../nbs/discover/65_invert.ipynb #787f6a72
 @patch

@@ -13,7 +13,8 @@ from ..core import to_json
 from ..data.factors import AttributeSpace
 from ..data.packed import PackedDataset,pack
 from .navigator import Directions,apply_edit,check_owner
-from ..metrics.discovery import check_directions,draw_codes
+from ..metrics.discovery import check_directions
+from ..models.sampling import draw_codes
 from ..viz import to_uint8
 
 # %% ../../nbs/discover/67_pairs.ipynb #80ef47e5

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor,nn
 from fastprogress import progress_bar
 from ..core import check_shape
-from ..metrics.discovery import draw_codes,sample_ws
+from ..models.sampling import Sampler,draw_codes
 from ..models.checkpoint import load_state,save_state
 
 # %% ../../nbs/discover/60_subspace.ipynb #ffcf2130
@@ -97,7 +97,7 @@ def principal_axes(
 def mapping_chunks(g, n, seed=0, c=None, bs=10_000):
     "Yield `w` of `n` random latents, [bs,w_dim] at a time"
     rng = torch.Generator().manual_seed(seed)
-    for i in range(0, n, bs): yield sample_ws(g, min(bs, n-i), rng, c)[:,0]
+    for i in range(0, n, bs): yield Sampler(g, c).ws(min(bs, n-i), rng)[:,0]
 
 # %% ../../nbs/discover/60_subspace.ipynb #a7ead3d8
 def informative_subspace(

@@ -8,10 +8,10 @@ __all__ = ['slerp', 'prepare_images', 'trim', 'path_name', 'path_distances', 'pe
 # %% ../../nbs/metrics/52_path.ipynb #3994d1d5
 import math
 from collections.abc import Callable
-from contextlib import contextmanager
 import numpy as np, torch
 from fastprogress import progress_bar
 from torch import Tensor,nn
+from ..models.sampling import Sampler,draw_codes,measuring
 
 # %% ../../nbs/metrics/52_path.ipynb #618a84a5
 def slerp(
@@ -49,16 +49,6 @@ def trim(
     return np.extract((dist>=lo) & (dist<=hi), dist)
 
 # %% ../../nbs/metrics/52_path.ipynb #0cde226c
-@contextmanager
-def _measuring(net):
-    "Evaluation mode, no gradients, full precision; as it was afterwards"
-    modes = {o:o.training for o in net.modules()} if isinstance(net, nn.Module) else {}
-    with torch.no_grad(), torch.autocast('cpu', enabled=False), torch.autocast('cuda', enabled=False):
-        for o in modes: o.training = False
-        try: yield
-        finally:
-            for o,was in modes.items(): o.training = was
-
 def _both(draw, ends, noise):
     "Pictures of both ends of a step, with the same noise"
     if noise!='pair': return draw(torch.cat(ends), noise).chunk(2)
@@ -73,7 +63,8 @@ def _steps(g, space, sampling, noise, eps, n, codes, device):
     "Pictures at both ends of `n` steps"
     z = torch.randn(2*n, g.z_dim).to(device)
     t = (torch.rand(n, 1) if sampling=='full' else torch.zeros(n, 1)).to(device)
-    c = None if codes is None else codes(n).to(device)
+    c = draw_codes(g, n, None, codes)
+    c = c if c is None else c.to(device)
     def twice(o): return None if o is None else torch.cat([o, o])
     if space=='z':
         a,b = z.chunk(2)
@@ -106,7 +97,7 @@ def path_distances(
     sampling:str='end',      # 'full': anywhere on the way; 'end': at its start
     crop:bool=False,         # Cut out the face of aligned pictures
     n:int=50_000,            # Steps
-    codes:Callable=None,     # Number -> codes [n,c_dim], one for both ends, such as `space.sample_codes`
+    codes=None,              # Law of the codes, one for both ends, see `draw_codes`
     noise:str='pair',        # 'pair', 'const' or 'none'
     epsilon:float=1e-4,      # Length of a step
     seed:int=0,              # Chooses latents, codes and noise; a result also depends on `bs`
@@ -118,11 +109,9 @@ def path_distances(
         if val not in ok.split(): raise ValueError(f"{name} should be one of {ok.split()}, got {val!r}")
     if n<1 or bs<1 or not epsilon>0:
         raise ValueError(f"n, bs and epsilon should be above 0, got {n}, {bs} and {epsilon}")
-    if getattr(g, 'c_dim', 0) and codes is None:
-        raise ValueError(f"this generator needs codes [n,{g.c_dim}]: pass `codes`, such as model.space.sample_codes")
-    device = next((o.device for o in g.parameters()), 'cpu') if isinstance(g, nn.Module) else 'cpu'
+    device = Sampler(g).device
     out,done,sizes = np.empty(n),0,[min(bs, n-i) for i in range(0, n, bs)]
-    with _measuring(g), torch.random.fork_rng(range(torch.cuda.device_count())):
+    with measuring(g), torch.random.fork_rng(range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         for m in progress_bar(sizes) if progress else sizes:
             a,b = (prepare_images(o.float() if o.dtype!=torch.float64 else o, crop)
@@ -150,7 +139,7 @@ def perceptual_path_length(
     sampling:str='end',      # 'full': anywhere on the way; 'end': at its start
     crop:bool=False,         # Cut out the face of aligned pictures
     n:int=50_000,            # Steps
-    codes:Callable=None,     # Number -> codes [n,c_dim], for a conditional generator
+    codes=None,              # Law of the codes of a conditional generator, see `draw_codes`
     noise:str='pair',        # 'pair', 'const' or 'none'
     epsilon:float=1e-4,      # Length of a step
     seed:int=0,              # Chooses latents, codes and noise

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['frechet_distance', 'FeatureStats', 'kernel_distance', 'precision_recall', 'image_bytes', 'FidelityFeatures',
-           'Inception', 'VGGFeatures', 'reference_stats', 'quality_name', 'sampler', 'evaluate_quality']
+           'Inception', 'VGGFeatures', 'reference_stats', 'quality_name', 'evaluate_quality']
 
 # %% ../../nbs/metrics/54_quality.ipynb #2f5df349
 import hashlib,json,tempfile,warnings
@@ -17,7 +17,6 @@ from safetensors.torch import load_file,save_file
 from torch import Tensor,nn
 from ..core import atomic_folder,file_sha256,read_json,write_json
 from ..data.casting import default_cache
-from .path import _measuring
 from ..models.features import find_weights,load_weights,weights_name
 
 # %% ../../nbs/metrics/54_quality.ipynb #f078ce7a
@@ -349,25 +348,11 @@ def quality_name(
     known = {('fd','inception'):'fid', ('kd','inception'):'kid'} | {(o,'vgg16_fc2'):o for o in ('precision','recall')}
     return known.get((metric,features), f'{metric}_{features}')
 
-def sampler(
-    g,                        # Generator: `z_dim`, `g(z, c, truncation_psi)`
-    codes:Callable=None,      # Number -> codes [n,c_dim], such as `space.sample_codes`
-    truncation_psi:float=1.   # Published FIDs have 1
-)->Callable:                  # Number -> images
-    "A generator as a function that draws so many pictures"
-    if getattr(g, 'c_dim', 0) and codes is None:
-        raise ValueError(f"this generator needs codes [n,{g.c_dim}]: pass `codes`, such as model.space.sample_codes")
-    device = next((o.device for o in g.parameters()), 'cpu') if isinstance(g, nn.Module) else 'cpu'
-    def draw(n):
-        z,c = torch.randn(n, g.z_dim).to(device),None if codes is None else codes(n).to(device)
-        with _measuring(g): return g(z, c, truncation_psi=truncation_psi)
-    return draw
-
 # %% ../../nbs/metrics/54_quality.ipynb #f62c6532
 _metrics = ('fd','kd','pr')
 
 def evaluate_quality(
-    generate:Callable,       # Number -> images [n,C,H,W] in [-1,1]: `sampler(g)`
+    generate:Callable,       # Number -> images [n,C,H,W] in [-1,1]: `Sampler(g).images`
     data,                    # Real pictures, as for `reference_stats`; or what it returned
     features:Callable,       # Images -> vectors [N,D] or a list of maps; has a `name`
     n:int=50_000,            # Pictures to generate, and of the real ones at most

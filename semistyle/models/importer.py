@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ImportRefused', 'Name', 'Fields', 'Pickled', 'Storage', 'Window', 'read_tensor', 'PickleReader', 'describe',
-           'module_tree', 'tensors_of', 'import_model', 'sample_imported']
+           'module_tree', 'tensors_of', 'import_model']
 
 # %% ../../nbs/models/27_importer.ipynb #78b8c6fb
 import mmap,pickletools,struct,zipfile
@@ -715,17 +715,3 @@ def _import_card(g, rec):
     return '\n'.join([f"# {rec['file']}\n", f"A StyleGAN2 generator, {about}.\n",
                       f"Imported from {origin}, of which nothing was run. What it was trained on, and its licence, are",
                       "those of its makers.\n", *(f'- {o}' for o in rec['notes'])]) + '\n'
-
-# %% ../../nbs/models/27_importer.ipynb #1ccd3f2c
-@torch.no_grad()
-def sample_imported(
-    g,              # Generator
-    n:int=12,       # How many pictures
-    seed:int=0,     # Of the latents
-    psi:float=0.7,  # Truncation
-)->torch.Tensor:    # [n,C,H,W], colour or grey
-    "Random pictures, with constant noise; picture i has label i modulo `c_dim`"
-    z = torch.randn(n, g.z_dim, generator=torch.Generator().manual_seed(seed))
-    c = torch.eye(g.c_dim)[torch.arange(n)%g.c_dim][:,None] if g.c_dim else [None]*n
-    img = torch.cat([g(z[i:i+1], c[i], truncation_psi=psi, noise_mode='const') for i in range(n)])
-    return img if img.shape[1] in (1,3) else img[:,:3 if img.shape[1]>3 else 1]
