@@ -13,6 +13,7 @@ from .data.open import load_dataset,load_world
 from .data.loaders import FactorLoader,split_labels
 # models
 from .models.checkpoint import load_model,save_model,shipped_models
+from .models.sampling import Sampler
 from .models.features import DiscriminatorFeatures
 # training
 from .training.presets import presets,semi_learner,stylegan_learner
@@ -23,7 +24,7 @@ from .metrics.factors import score_factors
 from .metrics.path import perceptual_path_length
 from .metrics.separability import separability
 from .metrics.quality import evaluate_quality
-from .metrics.discovery import discovery_scores,relative_changes,sample_ws,world_attributes
+from .metrics.discovery import discovery_scores,relative_changes,world_attributes
 # discovery and editing
 from .discover.subspace import informative_subspace
 from .discover.navigator import Directions,direction_strips,load_directions,owner_of
@@ -35,7 +36,7 @@ from .discover.edits import edit_maps,edit_rows,edit_strips,load_edit,projection
 from .discover.distill import distill_encoder
 # runs: folder in, folder out
 from .runs.train import plan_run,train_run
-from .runs.page import evaluate_labels,generate_from,model_report,seen_by,world_of
+from .runs.page import evaluate_labels,model_report,seen_by,world_of
 from .runs.discover import run_discovery
 from .runs.edit import read_photos
 from .widgets import CodeSliders,DirectionSliders

@@ -290,7 +290,8 @@ def _rendered(model):
 def _draw(kind, suffix, model, world, seed, psi):
     "A picture (or the frames of an animation) of some kind"
     from semistyle.viz import turning_frames
-    from semistyle.runs.page import generate_from,interpolation,mixing_grid,sample_grid,turned_factors,world_of
+    from semistyle.runs.page import interpolation,mixing_grid,sample_grid,turned_factors,world_of
+    from semistyle.models.sampling import Sampler
     scale = max(1, 128//model.generator.img_resolution)
     if kind=='grid': return sample_grid(model, 60, seed, psi, ncol=10, scale=scale)
     if kind=='mixing': return mixing_grid(model, seed=seed, psi=psi, scale=scale)
@@ -298,7 +299,7 @@ def _draw(kind, suffix, model, world, seed, psi):
     world = world_of(model, world) if world or _rendered(model) else None
     if suffix=='.png': return turned_factors(model, world, seed, psi)
     space = world.space if world and world.labelled else model.space
-    return turning_frames(generate_from(model.generator, seed, psi), space, ncol=3, scale=scale)
+    return turning_frames(Sampler(model.generator, psi=psi).turning(seed), space, ncol=3, scale=scale)
 
 # %% ../nbs/91_cli.ipynb #82589967
 @call_parse
@@ -487,12 +488,13 @@ def import_checkpoint(
         out = Path(out or Path(path).stem)
         _writable(out.with_name(f'{out.name}.json'))
         from semistyle.core import record_result
-        from semistyle.models.importer import import_model,sample_imported
+        from semistyle.models.importer import import_model
+        from semistyle.models.sampling import visible
         from semistyle.viz import image_grid,save_image
         m = import_model(path, out)
         about = {k:v for k,v in m.generator.init_args.items() if v is not None} if 'generator' in m.networks else {}
         if n and about:
-            drawn = sample_imported(m.generator, n, seed, psi)
+            drawn = visible(m.sampler(psi=psi, **dict(codes='turn') if m.generator.c_dim and m.space is None else {}).images(n, seed))
             save_image(out.with_name(f'{out.name}.png'), image_grid(drawn, ncol=min(n, 6)))
         command = _command_line('import_checkpoint', **args)
         record_result(out.with_name(f'{out.name}.json'), command, seed, time.monotonic()-start,

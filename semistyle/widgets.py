@@ -17,7 +17,7 @@ from torch import Tensor
 from .core import check_shape
 from .discover.edits import Edit,check_same_owner,rows_figure,save_edit
 from .discover.navigator import Directions,check_owner,owner_of
-from .metrics.discovery import sample_ws
+from .models.sampling import Sampler
 from .viz import image_grid,to_png
 
 # %% ../nbs/90_widgets.ipynb #000188e1
@@ -123,7 +123,7 @@ class DirectionSliders(Sliders):
     ):
         check_owner(directions, g)
         self.g,self.directions,self.seed = g,directions,seed
-        self.start = Edit(owner_of(g), sample_ws(g, n, seed, c)) if edit is None else edit
+        self.start = Edit(owner_of(g), Sampler(g, c).ws(n, seed)) if edit is None else edit
         check_same_owner(self.start.owner, owner_of(g), 'generator')
         def draw(values): return self._edit(values).render(g)
         def draw_one(values): return self._edit(values).only(0).render(g)

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from fastcore.basics import patch
 from ..core import check_shape
 from .subspace import weights_hash
-from ..metrics.discovery import check_directions,sample_ws
+from ..metrics.discovery import check_directions
+from ..models.sampling import Sampler
 from ..models.checkpoint import load_state,save_state
 
 # %% ../../nbs/discover/61_navigator.ipynb #5485844e

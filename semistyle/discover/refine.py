@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from .navigator import Directions,check_owner,few_at_once
 from ..metrics.discovery import Attributes,attribute_changes,calibrate_steps,discovery_scores,interpolate_steps
-from ..metrics.discovery import name_directions,relative_changes,repeats,sample_ws
+from ..metrics.discovery import name_directions,relative_changes,repeats
+from ..models.sampling import Sampler
 
 # %% ../../nbs/discover/64_refine.ipynb #8649259f
 @torch.no_grad()
@@ -28,7 +29,7 @@ def direction_similarity(
 )->Tensor:                 # From -1 to 1, [n_dirs,n_dirs]; what changes nothing has 0
     "How alike directions change the features of pictures"
     check_owner(directions, g)
-    ws,v = sample_ws(g, n, seed, c),(directions.variations*directions.steps[:,None,None]).to(g.w_avg.device)
+    ws,v = Sampler(g, c).ws(n, seed),(directions.variations*directions.steps[:,None,None]).to(g.w_avg.device)
     def look(ws): return features(g.synthesis(ws, noise_mode='const'))
     def unit(a, b): return F.normalize((b-a).flatten(1), dim=1, eps=1e-10)
     sim = 0
@@ -69,7 +70,7 @@ def visible_steps(
     "Steps that change what a feature net sees by a given amount"
     check_owner(directions, g)
     if n<2 or not share>0: raise ValueError(f"n should be at least 2 and share above 0, got {n} and {share}")
-    ws = sample_ws(g, n, seed, c)
+    ws = Sampler(g, c).ws(n, seed)
     def look(ws): return features(g.synthesis(ws, noise_mode='const'))
     def apart(a, b):                             # mean distance in each layer
         each = [torch.stack([(y-x).flatten(1).norm(dim=1) for x,y in zip(look(p), look(q))])

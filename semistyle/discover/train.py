@@ -24,7 +24,7 @@ from .navigator import Directions,Navigator,apply_edit,navigator_directions,owne
 from .subspace import Subspace,informative_subspace
 from ..losses.contrast import consistency_loss,diversity_loss,feature_change,orthogonality_loss
 from ..losses.contrast import prototype_changes,prototype_losses
-from ..metrics.discovery import draw_codes
+from ..models.sampling import draw_codes
 from ..models.checkpoint import load_state
 from ..training.callbacks import CosineDecay,RunBar,SaveState,TrainingDiverged,_opt_tensors,_set_opt,_under
 from ..training.gan import StyleGANLearner

@@ -16,7 +16,8 @@ from ..models.checkpoint import load_model
 from ..models.semi import semi_networks
 from .train import note_measures,plan_run,read_log,train_run
 from .page import as_model,evaluate_model,find_oracle,means
-from .page import generate_from,model_report,sample_grid,turned_factors
+from .page import model_report,sample_grid,turned_factors
+from ..models.sampling import Sampler
 
 # %% ../../nbs/runs/76_demo.ipynb #65f60c07
 def rehearse(
@@ -58,7 +59,7 @@ def _pictures(out, model, world, scale):
     "Samples, traversals and an animation as files"
     save_image(out/'samples.png', sample_grid(model, 60, ncol=12, scale=scale))
     save_image(out/'traversals.png', turned_factors(model, world))
-    frames = turning_frames(generate_from(model.generator, 0), world.space, scale=scale)
+    frames = turning_frames(Sampler(model.generator).turning(0), world.space, scale=scale)
     save_gif(out/'turning.gif', frames)
 
 def _more_sections(out, scale):

@@ -17,7 +17,8 @@ from ..data.open import load_world
 from ..discover.baselines import find_directions
 from ..discover.navigator import Directions,change_maps,direction_strips,save_directions
 from ..discover.refine import clip_scorer,name_and_score,name_in_words,short_list,visible_steps
-from ..metrics.discovery import relative_changes,sample_ws,world_attributes
+from ..metrics.discovery import relative_changes,world_attributes
+from ..models.sampling import Sampler
 from ..models.checkpoint import SavedModel,load_model,shipped_models
 from ..models.features import AlexNet,DiscriminatorFeatures
 from ..models.imagenet import WEIGHTS_PACKAGE,EfficientNetLite0
@@ -166,7 +167,7 @@ def run_discovery(
     save_directions(out/'directions', kept)
     facts = dict(model=model.path.name, method=named.meta['method'], directions=f'{len(kept)} of {len(named)} found',
                  images=_seen(named.meta), features=net.name)
-    sections = _sections(g, res, kept, score, rows, dropped, sample_ws(g, 8, seed, c))
+    sections = _sections(g, res, kept, score, rows, dropped, Sampler(g, c).ws(8, seed))
     title = f'What {model.path.name} can change'
     html_report(out/'report.html', title, sections, 'Directions found without a label.', facts)
     metrics = {k:score[k] for k in ('s_disen','n_discov')} if score else {}

@@ -25,9 +25,9 @@ from ..models.features import (
 from ..metrics.disentangle import evaluate_encoder,evaluate_generator,render_ratio
 from ..metrics.factors import factor_metrics,read_factors,score_factors
 from ..metrics.path import path_name,perceptual_path_length
-from ..metrics.quality import Inception,VGGFeatures,evaluate_quality,quality_name,sampler
-from .page import evaluate_labels,generate_from,label_steps,labelled_rows,read_labels,seen_by
-from ..metrics.separability import latent_sampler,oracle_attributes,separability
+from ..metrics.quality import Inception,VGGFeatures,evaluate_quality,quality_name
+from .page import evaluate_labels,label_steps,labelled_rows,read_labels,seen_by
+from ..metrics.separability import oracle_attributes,separability
 
 # %% ../../nbs/runs/72_evaluate.ipynb #da99dcc1
 @lru_cache
@@ -94,16 +94,21 @@ class Subject:
     @property
     def grid(self): return self.world is not None and self.world.grid
     @property
-    def has_codes(self): return bool(self.generator is not None and self.generator.c_dim and self.labelled)
+    def has_codes(self):
+        "Whether the generator's codes are the factors of its world, which labels of classes are not"
+        g = self.generator
+        return bool(g is not None and g.c_dim and self.labelled and not getattr(g, 'one_hot', False))
     @property
     def space(self): return self.world.space if self.labelled else self.model.space
     @torch.no_grad()
     def encode(self, img): return self.encoder(img.to(self.device))
     @torch.no_grad()
     def ask(self, img): return self.oracle(img.cpu())
-    def generate(self, c): return generate_from(self.generator)(c)
-    def draw(self, n): return latent_sampler(self.generator, self.space)(n)
-    def some_codes(self, n): return self.space.sample_codes(n) if self.space else torch.rand(n, self.generator.c_dim)
+    @property
+    def sampler(self): return self.model.sampler(self.space)
+    def __repr__(self):
+        of = f', pictures of {self.world}' if self.world is not None else ''
+        return f'Subject({self.model}{of}{", with an oracle" if self.oracle is not None else ""})'
 
 # %% ../../nbs/runs/72_evaluate.ipynb #fefe6c2f
 @patch
@@ -159,7 +164,7 @@ def check_subject(
     "Refuse a model that does not make finite images, or codes, of two samples"
     with torch.random.fork_rng():
         if s.generator is not None:
-            img = s.draw(2)[1]
+            img = s.sampler.latents(2)[1]
             if not img.isfinite().all():
                 raise ValueError(f"{s.model.path} should generate finite images, gives NaN or infinity: its training "
                                  "has diverged")
@@ -249,7 +254,7 @@ def _encoder(s, n, seed, folder, progress):
                               left_out=[o['attribute'] for o in table if o['gap'] is None])
 
 @register_measure('generator', 'mig_gen', 'l2_gen', 'codes oracle mig')
-def _generator(s, n, seed, folder, progress): return evaluate_generator(s.generate, s.ask, s.space, n, seed),_mig
+def _generator(s, n, seed, folder, progress): return evaluate_generator(s.sampler.of, s.ask, s.space, n, seed),_mig
 
 @register_measure('true_pictures', 'mig_gen_true', 'l2_gen_true', 'codes oracle mig', least=_hundred, most=_rows)
 def _true_pictures(s, n, seed, folder, progress):
@@ -258,7 +263,7 @@ def _true_pictures(s, n, seed, folder, progress):
     return {f'{k}_gen_true':v for k,v in res.items()},_mig | dict(pictures='true')
 
 @register_measure('render_ratio', '', 'render_ratio', 'codes renderer', 2000, 2000)
-def _render_ratio(s, n, seed, folder, progress): return dict(render_ratio=render_ratio(s.generate, s.world, n, seed)),{}
+def _render_ratio(s, n, seed, folder, progress): return dict(render_ratio=render_ratio(s.sampler.of, s.world, n, seed)),{}
 
 # %% ../../nbs/runs/72_evaluate.ipynb #268c4dc0
 def _factor_metric(name, s, n, seed, folder, progress):
@@ -279,11 +284,10 @@ for _name in [o for o in factor_metrics if o!='mig']:
 _ways = [(space,sampling) for space in 'zw' for sampling in ('full','end')]
 
 def _path(distance, crop, s, n, seed, folder, progress):
-    codes = s.some_codes if s.generator.c_dim else None
     def length(space, sampling):
         kept = folder and folder/f'{space}-{sampling}.json'
         if kept and kept.exists(): return read_json(kept)
-        more = dict(n=n, codes=codes, seed=seed, progress=progress)
+        more = dict(n=n, codes=s.sampler.law, seed=seed, progress=progress)
         res = to_json(perceptual_path_length(s.generator, distance(s), space, sampling, crop, **more))
         if kept: write_json(kept, res)
         return res
@@ -309,8 +313,7 @@ def _fewest(name, s): return dict(inception=2049, vgg16_fc2=4).get(name, 1000)
 def _pictures(s): return len(s.world)
 
 def _quality(name, metrics, s, n, seed, folder, progress):
-    draw = sampler(s.generator, s.some_codes if s.generator.c_dim else None)
-    res = evaluate_quality(draw, s.world, _features[name](s), n, metrics, seed=seed, progress=progress)
+    res = evaluate_quality(s.sampler.images, s.world, _features[name](s), n, metrics, seed=seed, progress=progress)
     values = {k:v for k,v in res.items() if k!='protocol' and not k.endswith('_std')}
     return values,res['protocol'] | {k:v for k,v in res.items() if k.endswith('_std')}
 
@@ -330,7 +333,7 @@ def _enough(s): return 4*(max(s.generator.z_dim+s.generator.c_dim, s.generator.w
 @register_measure('separability', '', _spaces, 'generator oracle labels', 5000, 200_000, _enough)
 def _separability(s, n, seed, folder, progress):
     judge,names = oracle_attributes(s.ask),s.world.space.names
-    res = separability(s.draw, judge, names, n, seed=seed, folder=folder, progress=progress)
+    res = separability(s.sampler.latents, judge, names, n, seed=seed, folder=folder, progress=progress)
     rest = dict(bits=res['bits'], one_class=res['one_class'], noise_mode='random', w='last layer, not truncated')
     return {k:v for k,v in res.items() if k.startswith('separability')},res['protocol'] | rest
 
