@@ -18,6 +18,7 @@ from torch import Tensor,nn
 from .. import __version__
 from ..core import atomic_folder,settle_folder,read_json,to_json,write_atomic,write_json
 from ..data.factors import FactorSpace
+from .sampling import Sampler
 
 # %% ../../nbs/models/26_checkpoint.ipynb #ebf967c8
 _homes = dict(
@@ -187,6 +188,14 @@ class SavedModel:
         "The factors of the code, or None where none were saved"
         return FactorSpace.from_dict(self.config['space']) if 'space' in self.config else None
 
+    def sampler(self,
+        space=None, # The grid of the codes; by default that of the model's factors
+        **kwargs    # For `Sampler`
+    )->Sampler:
+        "The generator, asked as it was trained: codes of the grid, labels of classes, or codes without steps"
+        g,space = self.generator,space or self.space
+        return Sampler(g, **(dict(codes='labels' if getattr(g, 'one_hot', False) else space or 'uniform') | kwargs))
+
     def __getattr__(self, name):
         nets = self.__dict__.get('networks', {})
         if name in nets: return nets[name]
@@ -236,6 +245,8 @@ def load_model(
     path = _folder(path, 'config.json')
     saved = _unsealed(path/'config.json', 'semistyle model')
     networks = {k:_build(path, k, rec).to(device) for k,rec in saved['networks'].items()}
+    if 'imported' in saved['config'] and 'space' not in saved['config'] and 'generator' in networks:
+        networks['generator'].one_hot = networks['generator'].c_dim>0  # such networks were trained with labels of classes
     card = path/'model_card.md'
     return SavedModel(path, saved['config'], card.read_text(encoding='utf-8') if card.exists() else '', networks)
 
