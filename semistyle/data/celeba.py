@@ -9,14 +9,15 @@ __all__ = ['open_celeba']
 from pathlib import Path
 from .files import find_file
 from .images import ImageFiles
+from .labels import label_text
 
 # %% ../../nbs/data/14_celeba.ipynb #508f642e
 _celeba_parts = dict(train=0, valid=1, test=2)
 
 def _celeba_list(path):
     "Names of the columns and `{file: numbers}` of a list, with or without a header, as text or CSV"
-    try: lines = [o.replace(',', ' ').split() for o in Path(path).read_text().splitlines()]
-    except (OSError, UnicodeDecodeError) as e:
+    try: lines = [o.replace(',', ' ').split() for o in label_text(Path(path).read_bytes(), path).splitlines()]
+    except (OSError, ValueError) as e:
         raise ValueError(f"{path} should be a list of CelebA, is not ({e}): get it again") from None
     n = int(lines.pop(0)[0]) if lines and len(lines[0])==1 and lines[0][0].isdigit() else None
     names = lines.pop(0) if lines and not lines[0][-1].lstrip('-').isdigit() else ['partition']

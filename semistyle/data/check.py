@@ -282,7 +282,8 @@ def describe_dataset(
                grid=ds.grid, labelled=ds.labelled, factors=factors, gigabytes=len(ds)*h*w*c/1e9)
     more = {k:getattr(ds, k) for k in ('source','resize','dressing')}
     report = {k:len(v) for k,v in (getattr(ds, 'report', None) or {}).items() if hasattr(v, '__len__')}
-    return res | {k:v for k,v in more.items() if v} | (dict(left_out=report) if any(report.values()) else {})
+    notes = dict(notes=[*ds.notes]) if ds.notes else {}
+    return res | {k:v for k,v in more.items() if v} | (dict(left_out=report) if any(report.values()) else {}) | notes
 
 def preview_dataset(
     ds,          # From `load_dataset` or `load_world`

@@ -182,6 +182,7 @@ class FactorDataset:
     rendered = False                          # Whether this package draws them, so that any state can be had
     source = resize = dressing = None         # Where the pixels come from, and what was done to them
     fingerprint = ''                          # Text that changes when the source does
+    notes = ()                                # What was left out, and which rules were applied to read it, as sentences
     attributes = ()                           # Of labels that are no grid: dicts with `name`, `kind`, `low`, `high`, `known`
     @property
     def grid(self): return self.labelled and type(self.space) is FactorSpace
@@ -252,6 +253,7 @@ class Adapted(FactorDataset):
         self.world,self.space,self.name = world,world.space,str(getattr(world, 'name', type(world).__name__))
         self.labelled = getattr(world, 'labelled', True) is not False
         self.rendered,self.attributes = bool(getattr(world, 'rendered', False)),getattr(world, 'attributes', None) or ()
+        self.notes = [*getattr(world, 'notes', ())]
         for k in ('source','resize','dressing','info','report'): setattr(self, k, getattr(world, k, None))
     @property
     def fingerprint(self): return getattr(self.world, 'fingerprint', None)

@@ -46,8 +46,11 @@ def check_sizes(
                          f"yourself")
 
 # %% ../../nbs/data/12_files.ipynb #fc7248a5
-_litter = {'__macosx','thumbs.db','desktop.ini'}
-def _is_hidden(name): return any((o[:1]=='.' and o!='.') or o.lower() in _litter for o in name.split('/'))
+_litter = {'__macosx','thumbs.db','ehthumbs.db','desktop.ini','@eadir','$recycle.bin','__pycache__','system volume information'}
+def _is_hidden(name): return any((o[:1]=='.' and o!='.') or o.lower() in _litter for o in re.split(r'[/\\]', name))
+
+_methods = {1:'Shrink', 6:'Implode', 9:'Deflate64, as Windows has it for large files', 10:'an old method of IBM', 93:'Zstandard', 95:'XZ', 96:'JPEG', 97:'WavPack',
+            98:'PPMd', 99:'AES, with a password'}
 
 def _walk(folder, prefix='', above=()):
     "Names of all plain files under `folder`; links are followed, but not in circles"
@@ -89,6 +92,9 @@ def _members(self:Files):
         check_name(o.filename, self.path)
         if o.flag_bits & 1:
             raise ValueError(f"{self.path} should be readable, {o.filename} asks for a password: unpack it first")
+        if o.compress_type not in (zipfile.ZIP_STORED,zipfile.ZIP_DEFLATED,zipfile.ZIP_BZIP2,zipfile.ZIP_LZMA):
+            raise ValueError(f"{self.path} should be packed by Deflate, {o.filename} is by {_methods.get(o.compress_type, 'a method of its own')} "
+                             f"(method {o.compress_type}): unpack it, and give the folder")
         if stat.S_ISLNK(o.external_attr>>16):
             raise ValueError(f"{self.path} should hold files, {o.filename} is a link: pack it anew")
     names,twice = [o.filename for o in infos],None

@@ -153,6 +153,7 @@ def _call(opens, name, path, given):
     "Open, or say which options the set has"
     fixed = {'path','name',*getattr(opens, 'keywords', ())}
     takes = [o for o in inspect.signature(opens).parameters if o not in fixed]
+    given = {k:v for k,v in given.items() if k!='rules' or k in takes} # of tables of labels alone
     unknown = sorted(given.keys()-set(takes))
     if unknown: raise ValueError(f"{name} should be opened with options among {takes}, got {unknown}")
     return opens(path, **given)
@@ -161,7 +162,7 @@ def load_dataset(
     name,                # A published set or rendered world by name, or the path of a file, folder or zip
     resolution:int=None, # Side of the images; that of the files when None, 64 for a rendered world
     root=None,           # Where published sets are looked for; `default_root()` when None
-    **options            # Of the set: `space`, `fit`, `filter`, `labels`, `partition`, `attributes`, `seed`...
+    **options            # Of the set: `space`, `fit`, `filter`, `labels`, `label_columns`, `missing`, `class_order`, `bits`, `partition`, `seed`...
 ):                       # A `FactorDataset`: of files, packed, or rendered
     "Open any data set; `ValueError` that says what is wrong with its files, or where to get them"
     given = {k:v for k,v in dict(options, resolution=resolution).items() if v is not None}

@@ -11,10 +11,11 @@ __all__ = ['SpritesWorld', 'mix_bits', 'random_bytes', 'noisy_sprites', 'color_s
 import hashlib,os
 from pathlib import Path
 import numpy as np
-from PIL import Image,ImageOps
+from PIL import Image
 from ..core import file_sha256
 from .factors import FactorSpace
 from .casting import World,register_world
+from .images import read_image
 
 # %% ../../nbs/data/14_sprites.ipynb #4dccc898
 def _length(x, y): return np.sqrt(x*x+y*y)
@@ -112,17 +113,11 @@ def picture_sprites(
 
 # %% ../../nbs/data/14_sprites.ipynb #500d3674
 def read_picture(
-    path, # An image file of at least 64x64 pixels, 8 bits a channel
+    path, # An image file of at least 64x64 pixels
 )->np.ndarray: # uint8 [H,W,3]
     "An image as it is meant to be seen: upright, in RGB"
-    try:
-        with Image.open(path) as im:
-            mode,upright = im.mode,ImageOps.exif_transpose(im)
-            if mode[0] not in 'IF': x = np.asarray(upright.convert('RGB'))
-    except (OSError, SyntaxError, Image.DecompressionBombError) as e:
-        raise ValueError(f"`picture` should be an image file, got {str(path)!r}: {e}") from None
-    if mode[0] in 'IF':
-        raise ValueError(f"`picture` should have 8 bits a channel, {str(path)!r} has mode {mode}: save it as JPEG")
+    try: x = np.asarray(read_image(Path(path).read_bytes(), name=path))
+    except (OSError, ValueError) as e: raise ValueError(f"`picture` should be an image file, got {str(path)!r}: {e}") from None
     if min(x.shape[:2])<64:
         raise ValueError(f"`picture` should be at least 64x64, {str(path)!r} is {x.shape[1]}x{x.shape[0]}")
     return x
