@@ -6,7 +6,7 @@
 __all__ = ['demo', 'train', 'evaluate', 'show', 'discover', 'edit', 'distill', 'import_checkpoint', 'data', 'bench']
 
 # %% ../nbs/91_cli.ipynb #a4133ccf
-import os,shlex,sys,time,warnings
+import os,shlex,signal,sys,threading,time,warnings
 from contextlib import contextmanager,redirect_stdout
 from pathlib import Path
 from typing import Annotated
@@ -68,6 +68,16 @@ class _Aside:
 
 # %% ../nbs/91_cli.ipynb #ebcd2bf8
 @contextmanager
+def _as_ctrl_c(sign):
+    "Obey a signal as if it was Ctrl-C"
+    def interrupt(*args): raise KeyboardInterrupt
+    main = threading.current_thread() is threading.main_thread()
+    was = signal.signal(sign, interrupt) if main else None
+    try: yield
+    finally:
+        if main: signal.signal(sign, was)
+
+@contextmanager
 def _command(on_interrupt='nothing was lost'):
     "Yield a function that prints results; on a command line, end as a command should"
     aside = _Aside()
@@ -80,7 +90,7 @@ def _command(on_interrupt='nothing was lost'):
             yield say
             return
         try:
-            with redirect_stdout(aside): yield say
+            with redirect_stdout(aside),_as_ctrl_c(signal.SIGTERM): yield say
             return
         except KeyboardInterrupt: code,end = 130,f'interrupted: {on_interrupt}'
         except (ValueError, OSError, ImportError) as e: code,end = 2,_sentence(e)
@@ -145,13 +155,14 @@ def train(
     resume:bool=False,    # Go on with the run in the folder
     set:str='',           # Other settings of the preset to replace, such as "bs=16 g_args.z_dim=8"
     save:float=5.,        # Thousands of images from one save to the next
+    threads:int=None,     # Of the processor; by a short trial at the start by default, and kept when resumed
     eval:bool=False,      # Measure the model at the end, and write a report
 ):
     "Train a Semi-StyleGAN, or a StyleGAN2 without labels; killed or stopped at any moment, it can be resumed, and ends as if nothing had happened"
     name = preset or f"{Path(world or 'robot').stem}-{resolution or 32}"
     out = Path(out or f'runs/{name}-seed{seed or 0}')
     with _command(f'what was computed is in {out}, go on with --resume') as say:
-        _at_least(.001, kimg=kimg, save=save, minutes=minutes); _at_least(0, seed=seed)
+        _at_least(.001, kimg=kimg, save=save, minutes=minutes); _at_least(0, seed=seed); _at_least(1, threads=threads)
         if sum(o.split('=')[0]=='--set' for o in sys.argv)>1:
             raise ValueError('set should be given once, with all settings: --set "bs=16 lr_g=0.001"')
         from semistyle.core import read_json
@@ -162,7 +173,7 @@ def train(
         command = _command_line('train', out=str(out), set=set, **args)
         run = plan_run(out, items=set.split(), resume=resume, command=command, **args)
         for o in _run_notes(run): print(o)
-        try: train_run(out, run, save)
+        try: train_run(out, run, save, threads=threads)
         except TrainingDiverged as e: raise ValueError(_sentence(e)) from e
         say(f'{out}/model is trained')
         if not eval: return

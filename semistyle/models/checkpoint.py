@@ -239,7 +239,7 @@ def load_model(
     "Read a saved model; every byte is verified, and nothing in it is run"
     name = str(path_or_name)
     if name in shipped_models(): path = _pretrained()/name
-    elif Path(name).exists() or len(Path(name).parts)>1: path = Path(name)
+    elif len(Path(name).parts)>1 or settle_folder(name).exists(): path = Path(name)
     else: raise ValueError(f"model should be one of {shipped_models()} or a folder that holds config.json and a "
                            f".safetensors file for each network, got {name!r}")
     path = _folder(path, 'config.json')

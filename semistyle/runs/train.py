@@ -4,16 +4,17 @@
 
 # %% auto #0
 __all__ = ['parse_settings', 'Run', 'plan_run', 'LossLog', 'read_log', 'FilmStrip', 'run_card', 'Checkpoints', 'note_measures',
-           'train_run']
+           'thread_paces', 'fewest_threads', 'ThreadWatch', 'train_run']
 
 # %% ../../nbs/runs/70_train.ipynb #be21abb6
-import csv,io,inspect,json,re,signal,threading,time
+import csv,io,inspect,json,math,os,re,signal,threading,time
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 import numpy as np, torch
 from fastai.callback.core import Callback,CancelFitException
-from fastcore.basics import patch
-from ..core import alone_in,default_device,read_json,set_seed,to_json,write_atomic,write_json,writing
+from fastcore.basics import patch,store_attr
+from ..core import alone_in,default_device,read_json,rng_state,set_rng_state,set_seed,to_json,write_atomic,write_json,writing
 from ..data.factors import AttributeSpace,as_dataset
 from ..data.loaders import split_labels
 from ..data.open import is_world,load_world
@@ -409,11 +410,71 @@ def note_measures(
     c = load_model(path).config
     write_atomic(Path(path)/'model_card.md', run_card(c, c['kimg'], c['seconds'], metrics))
 
+# %% ../../nbs/runs/70_train.ipynb #5d6aa0cc
+def thread_paces(
+    learn,         # A Learner with `generator` and `discriminator`
+    counts,        # Numbers of threads to try
+    bs:int=16,     # Pictures in a pass
+    turns:int=3,   # Passes on each number, in turns
+)->dict:           # Number of threads -> median seconds of a pass
+    "How long both networks take, forwards and backwards; nothing of the run is touched"
+    was,rng,times = torch.get_num_threads(),rng_state(),{o:[] for o in counts}
+    nets = deepcopy(torch.nn.ModuleList([learn.generator,learn.discriminator])).requires_grad_(True)
+    g,d = nets.to(learn.device).train()
+    z,c = torch.randn(bs, g.z_dim, device=learn.device),torch.rand(bs, g.c_dim, device=learn.device) if g.c_dim else None
+    def step():
+        with learn.autocast(): read = d(g(z, c))
+        (read[0] if isinstance(read, tuple) else read).float().sum().backward()
+    try:
+        for turn in range(turns+1):
+            for o in counts:
+                torch.set_num_threads(o)
+                start = time.perf_counter(); step()
+                if turn: times[o].append(time.perf_counter()-start)   # the first one warms up
+    finally: torch.set_num_threads(was); set_rng_state(rng)
+    return {k:float(np.median(v)) for k,v in times.items()}
+
+# %% ../../nbs/runs/70_train.ipynb #10c774a5
+def fewest_threads(
+    paces:dict, # Number of threads -> seconds, from `thread_paces`
+)->int:
+    "The smallest number of threads that is at most a tenth slower than the best"
+    return min(k for k,v in paces.items() if v<=1.1*min(paces.values()))
+
+def _choices():
+    "Numbers of threads that a run may choose among: what the user or the device has decided is not tried"
+    free = default_device().type=='cpu' and 'OMP_NUM_THREADS' not in os.environ
+    return sorted({1, torch.get_num_threads()}) if free else []
+
+# %% ../../nbs/runs/70_train.ipynb #0c605075
+class ThreadWatch(Callback):
+    "Choose the number of threads again when the pace has fallen, and say so"
+    order,run_valid = 42,False
+    def __init__(self,
+        slower:float=1.5, # Look again when a batch takes so many times as long as at first
+        every:int=32,     # Batches over whose median that is asked
+        rest:float=20.,   # Seconds from one look to the next, at least
+    ): store_attr()
+    def before_fit(self): self.was,self.times,self.first,self.looked = torch.get_num_threads(),[],None,-math.inf
+    def before_batch(self): self.start = time.monotonic()
+    def after_batch(self):
+        self.times.append(time.monotonic()-self.start)
+        if len(self.times)<self.every: return
+        now,self.times = float(np.median(self.times)),[]
+        self.first = min(now, self.first or now)
+        if now<self.slower*self.first or time.monotonic()-self.looked<self.rest: return
+        self.looked = time.monotonic()
+        was,best = torch.get_num_threads(),fewest_threads(thread_paces(self.learn, self.choices()))
+        if best!=was: torch.set_num_threads(best); print(f'batches take {now/self.first:.1f} times as long as at first: '
+                                                         f'{best} in place of {was} threads from here on')
+    def choices(self): return sorted({1, self.was})
+    def after_fit(self): torch.set_num_threads(self.was)
+
 # %% ../../nbs/runs/70_train.ipynb #60ff620e
 def _callbacks(out, run, save_kimg, minutes, progress):
     "What `train_run` adds to a Learner"
     cbs = [LossLog(out/'log.csv'), FilmStrip(), Checkpoints(out, run, save_kimg)]
-    if minutes: cbs.append(TimeBudget(60*minutes))
+    if minutes: cbs += [TimeBudget(60*minutes), *([ThreadWatch()] if len(_choices())>1 and not run.get('threads') else [])]
     return [*cbs, RunBar()] if progress else cbs
 
 def _world_of_run(out, run, progress):
@@ -422,12 +483,28 @@ def _world_of_run(out, run, progress):
     ds = getattr(run, 'dataset', None) or _reopen(out, Run(run)).dataset
     if not (out/'run.json').exists(): check_images(ds, progress=progress)
     return ds
-def _learner_of(out, run, world, save_kimg, progress, cbs):
+@contextmanager
+def _threads_as_before():
+    was = torch.get_num_threads()
+    try: yield
+    finally: torch.set_num_threads(was)
+
+def _set_threads(learn, run, threads, new):
+    "The number of threads that is asked for, that of the run so far or, of a new run, the fastest; said when it is not all"
+    n,most = threads or run.get('threads'),torch.get_num_threads()
+    if not n and new and len(choices := _choices())>1 and not run.get('minutes'):
+        n = run['threads'] = fewest_threads(paces := thread_paces(learn, choices))
+        if n<most: print(f'on {n} thread, {paces[most]/paces[n]:.1f} times as fast as on {most} now (--threads sets another)')
+    elif threads and new: run['threads'] = n
+    if n: torch.set_num_threads(n)
+
+def _learner_of(out, run, world, save_kimg, progress, cbs, threads):
     "A run's Learner as it is before the first batch, and what its folder says of it"
     set_seed(run['seed'])
     cbs,settings = [*_callbacks(out, run, save_kimg, run.get('minutes'), progress), *cbs],run['settings']
     learner = stylegan2_learner if _is_plain(settings) else semi_learner
     learn = learner(world, preset=run['preset'], seed=run['seed'], cbs=cbs, device=default_device(), **settings)
+    _set_threads(learn, run, threads, not (out/'run.json').exists())
     if getattr(run, 'place', None): write_json(out/'source.json', run.place)
     if not (out/'run.json').exists(): write_json(out/'run.json', run)
     if learn.labels: learn.labels.save(out/'labels.json')
@@ -439,14 +516,15 @@ def train_run(
     run:dict,             # From `plan_run`
     save_kimg:float=5.,   # Images from one save to the next, in thousands
     progress:bool=True,   # Show a bar with the time left
+    threads:int=None,     # Of the processor; those of the run so far, or by a short trial
     world=None,           # From `load_world` or `load_dataset`, when it is open already
     cbs=(),               # More callbacks
 )->StyleGANLearner:       # As it is at the end of the run
     "Train from the start, or from the state that is in the folder"
     out = Path(out)
     with writing(out): out.mkdir(parents=True, exist_ok=True)  # refuse now rather than after the first hour
-    with alone_in(out):
-        learn = _learner_of(out, run, world or _world_of_run(out, run, progress), save_kimg, progress, cbs)
+    with alone_in(out), _threads_as_before():
+        learn = _learner_of(out, run, world or _world_of_run(out, run, progress), save_kimg, progress, cbs, threads)
         with _held_interrupt() as asked:
             if (out/'state').exists():
                 learn.restore(out/'state')
