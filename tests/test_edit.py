@@ -45,7 +45,7 @@ def edited(made):
 
 def test_the_folder(edited, made):
     "Data, pictures and a record; the directions' vectors are in it, times their usual steps"
-    assert {o.name for o in edited.iterdir()}=={'edit','before_after.png','strips.png','result.json'}
+    assert {o.name for o in edited.iterdir()}=={'edit','edited','before_after.png','strips.png','result.json'}
     d = json.loads((edited/'result.json').read_text())
     assert d['command'].startswith('semistyle_edit') and [o['name'] for o in d['moves']]==['smile','a=b','wall size']
     assert {'psnr','distance','w_distance','layer_spread'} <= d['rows'][0].keys()

@@ -6,7 +6,7 @@
 __all__ = ['read_photos', 'parse_moves', 'find_directions_of', 'run_edit']
 
 # %% ../../nbs/runs/76_edit.ipynb #2482e7ab
-import math,shutil,time
+import math,re,shutil,time
 from pathlib import Path
 import numpy as np,torch
 from ..core import record_result,writing
@@ -16,7 +16,17 @@ from ..discover.edits import check_same_owner,layer_mask
 from ..discover.invert import model_projector
 from ..discover.navigator import Directions,load_directions,owner_of
 from ..models.checkpoint import SavedModel,load_model
-from ..viz import save_image
+from ..viz import save_image,to_uint8
+
+# %% ../../nbs/runs/76_edit.ipynb #3be74ff7
+def _told_apart(paths):
+    "A name for each file: its own, after those of its folders where several share it, and a number where that is not enough"
+    names,depth = [o.stem for o in paths],1
+    def again(): return [i for i,o in enumerate(names) if names.count(o)>1]
+    while again() and depth<4:
+        more = {i:'-'.join([*paths[i].parts[-depth-1:-1], paths[i].stem]) for i in again()}
+        names,depth = [more.get(i, o) for i,o in enumerate(names)],depth+1
+    return [f'{o} {names[:i].count(o)+1}' if o in names[:i] else o for i,o in enumerate(names)]
 
 # %% ../../nbs/runs/76_edit.ipynb #133f937d
 def read_photos(
@@ -39,12 +49,12 @@ def read_photos(
             files = ImageFiles(path, resolution, channels=channels, fit=fit, filter=filter, background=background,
                                skip_broken=skip_broken)
             imgs += [*files.images(range(len(files)))]
-            names += [Path(o).stem for o in files.names]
+            names += [path/o for o in files.names]
         else:
             imgs.append(decode_image(path.read_bytes(), resolution, channels, fit, filter, background, path))
-            names.append(path.stem)
+            names.append(path)
     if not imgs: raise ValueError("paths should name at least one picture, got none")
-    return torch.from_numpy(np.stack(imgs)).permute(0,3,1,2).float()/127.5-1,names
+    return torch.from_numpy(np.stack(imgs)).permute(0,3,1,2).float()/127.5-1,_told_apart(names)
 
 # %% ../../nbs/runs/76_edit.ipynb #9943f7d6
 def parse_moves(
@@ -121,6 +131,9 @@ def _write(edit, g, out):
     strips = {label(i, k):v for i in few for k,v in edit_strips(edit, g, i).items()}
     if strips: save_image(out/'strips.png', rows_figure(strips, .9))
     else: (out/'strips.png').unlink(missing_ok=True)
+    (out/'edited').mkdir(exist_ok=True)
+    for name,one in zip(edit.names, map(edit.only, range(len(edit)))):
+        save_image(out/'edited'/f"{re.sub('[^-_.a-zA-Z0-9]+', '_', name)}.png", to_uint8(one.render(g))[0].squeeze())
 
 # %% ../../nbs/runs/76_edit.ipynb #3c94aefa
 def run_edit(
