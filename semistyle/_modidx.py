@@ -2366,6 +2366,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                                      'semistyle.runs.edit._make_moves': ('runs/edit.html#_make_moves', 'semistyle/runs/edit.py'),
                                      'semistyle.runs.edit._plan': ('runs/edit.html#_plan', 'semistyle/runs/edit.py'),
                                      'semistyle.runs.edit._project': ('runs/edit.html#_project', 'semistyle/runs/edit.py'),
+                                     'semistyle.runs.edit._told_apart': ('runs/edit.html#_told_apart', 'semistyle/runs/edit.py'),
                                      'semistyle.runs.edit._with_generator': ('runs/edit.html#_with_generator', 'semistyle/runs/edit.py'),
                                      'semistyle.runs.edit._write': ('runs/edit.html#_write', 'semistyle/runs/edit.py'),
                                      'semistyle.runs.edit.find_directions_of': ( 'runs/edit.html#find_directions_of',
