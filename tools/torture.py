@@ -61,7 +61,7 @@ def act(command, args, out, sort=None, n=0):
     sys.argv = [f'semistyle_{command}', *map(str, args), '--out', str(out)]
     try:
         import semistyle.cli as cli
-        with redirect_stdout(said), redirect_stderr(said): getattr(cli, {'eval':'evaluate'}.get(command, command))()
+        with redirect_stdout(said), redirect_stderr(said): getattr(cli, f'semistyle_{command}')()
     except SystemExit as e: code = e.code or 0
     except BaseException as e: code = 1; said.write(f'{type(e).__name__}: {e}')
     with os.fdopen(w, 'w') as f: f.write(json.dumps([said.getvalue()[-400:], counts]))

@@ -13,6 +13,7 @@ import numpy as np,torch
 from fastprogress import progress_bar
 from torch import nn
 from torch.nn import functional as F
+from ..core import seeded
 from ..data.open import load_world
 from ..runs.evaluate import Subject,measures
 from ..runs.page import as_model
