@@ -6,6 +6,7 @@
 __all__ = ['shapes3d_space', 'open_3dshapes', 'mpi3d_space', 'open_mpi3d']
 
 # %% ../../nbs/data/14_h5sets.ipynb #19a8cb1f
+import zipfile
 from pathlib import Path
 from .factors import FactorSpace,check_order
 from .files import H5Rows,npz_rows
@@ -44,6 +45,13 @@ def mpi3d_space(
                      f"get it "
                      "again, or give its `space`")
 
+def _only_key(path, usual):
+    "Name of the only array in an npz that holds one under another name than the `usual`"
+    try:
+        with zipfile.ZipFile(path) as z: keys = [o.removesuffix('.npy') for o in z.namelist()]
+    except (OSError, zipfile.BadZipFile): return usual               # said when it is read
+    return keys[0] if len(keys)==1 else usual
+
 def open_mpi3d(
     path,                # `mpi3d_toy.npz`, `mpi3d_realistic.npz` or `mpi3d_real.npz`
     resolution:int=None, # Side of the images; 64 when None
@@ -53,7 +61,7 @@ def open_mpi3d(
     cache_dir=None,      # Where a compressed file is unpacked, 6 or 13 GB, once
 )->ArrayDataset:
     "MPI3D (Gondal et al. 2019)"
-    rows = npz_rows(path, 'images', cache_dir)
+    rows = npz_rows(path, _only_key(path, 'images'), cache_dir)
     name = name or Path(path).stem.replace('_', '-')
     return ArrayDataset(name, space or mpi3d_space(len(rows), path), rows, path, resolution=resolution, fit=fit,
                         filter=filter)

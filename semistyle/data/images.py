@@ -61,7 +61,7 @@ def fit_square(
                          "choose filter='lanczos' if you want that")
     return im.resize((resolution,resolution), _filters[filter])
 
-# %% ../../nbs/data/13_images.ipynb #d37cd344
+# %% ../../nbs/data/13_images.ipynb #c2f60467
 _most_pixels,_harmless_pixels = 2**29,2**27
 
 class _AnySize:
@@ -90,8 +90,9 @@ def _deep(im):
 
 def _upright(im):
     "Turned as the EXIF tag says; a tag that cannot be read says nothing"
-    try: return ImageOps.exif_transpose(im)
-    except Exception: return im                                        # damaged EXIF beside a good picture
+    try: ImageOps.exif_transpose(im, in_place=True)
+    except Exception: pass                                             # damaged EXIF beside a good picture
+    return im
 
 def bits_of(
     top:int, # Brightest value of 16 bits
@@ -238,7 +239,7 @@ def _common(folders):
     shared = os.path.commonprefix(parts)
     return '/'.join(shared)
 
-# %% ../../nbs/data/13_images.ipynb #e5c2b798
+# %% ../../nbs/data/13_images.ipynb #784bd0e5
 class ImageFiles(FileDataset):
     "Pictures in a folder or a zip, with the labels of a table, of numbered names, or none"
     def __init__(self,
@@ -334,8 +335,10 @@ def _leave_out(self:ImageFiles, fit, filter, background):
 @patch
 def _found_tables(self:ImageFiles):
     "Tables of labels beside the pictures or above them: of one name, in one folder or several"
+    some = [o for o in self.files.names if o.lower().endswith(tuple(_tables))]
+    if not some: return
     homes = {'/'.join(p[:i]) for p in {tuple(_folder_of(o).split('/')) for o in self.names} for i in range(len(p)+1)}
-    beside = [o for o in self.files.names if _folder_of(o) in homes]
+    beside = [o for o in some if _folder_of(o) in homes]
     for last in _tables:
         if hits := [o for o in beside if plain_name(o).rpartition('/')[2].lower()==last]: return hits
 

@@ -51,7 +51,7 @@ def is_world(
 # %% ../../nbs/data/16_open.ipynb #eb8ada63
 Published = namedtuple('Published', 'files opens page manual', defaults=(False,))
 _norb_url = 'https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/'
-_mpi_url = 'https://storage.googleapis.com/disentanglement_dataset/Final_Dataset/'
+_mpi_url = 'https://storage.googleapis.com/mpi3d_disentanglement_dataset/data/' # the bucket of the first years is closed
 _dsprites_file = 'dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz'
 _dsprites_files = [(_dsprites_file, [f'https://github.com/google-deepmind/dsprites-dataset/raw/master/{_dsprites_file}',
     f'https://raw.githubusercontent.com/google-deepmind/dsprites-dataset/master/{_dsprites_file}'],
@@ -61,7 +61,7 @@ _norb_md5 = dict(zip([(p,k) for p in ('train','test') for k in ('dat','cat','inf
      'e4ad715691ed5a3a5f138751a4ceb071','5aa791cd7e6016cf957ce9bdb93b8603','a9454f3864d7fd4bb3ea7fc3eb84924e']))
 _norb_files = [(n := f'smallnorb-{_norb_parts[p]}-{k}.mat.gz', [_norb_url+n], md5) for (p,k),md5 in _norb_md5.items()]
 _mpi_md5 = dict(toy='55889cb7c7dfc655d6e0277beee88868', realistic='59a6225b88b635365f70c91b3e52f70f',
-                real='0f33f609918fb5c97996692f91129802')
+                real=None)                                              # replaced since, as the first was corrupt: its sum is not published
 _nvidia = 'https://github.com/NVlabs/High-res-disentanglement-datasets'
 _dsprites_page = 'https://github.com/google-deepmind/dsprites-dataset'
 _celeba_files = [('img_align_celeba.zip', [], '00d2c5bc6d35e252742224ab0c1e8fcb'),
@@ -83,6 +83,8 @@ _sets = {
     **{f'mpi3d-{o}': Published([(f'mpi3d_{o}.npz', [f'{_mpi_url}mpi3d_{o}.npz'], md5)],
                                functools.partial(open_mpi3d, name=f'mpi3d-{o}'),
                                'https://github.com/rr-learning/disentanglement_dataset') for o,md5 in _mpi_md5.items()},
+    'mpi3d-complex': Published([('real3d_complicated_shapes_ordered.npz', [], None)], functools.partial(open_mpi3d, name='mpi3d-complex'),
+                               'https://github.com/rr-learning/disentanglement_dataset', True),
     'falcor3d':  Published([('images', [], None)], functools.partial(open_numbered, name='falcor3d'), _nvidia, True),
     'isaac3d':   Published([('images', [], None)], functools.partial(open_numbered, name='isaac3d'), _nvidia, True),
     'celeba':    Published(_celeba_files, open_celeba, 'https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html', True)}
@@ -142,6 +144,7 @@ def _guess(path):
         if list(path.glob('smallnorb-*-dat.mat*')): return 'smallnorb'
         if list(path.glob('car_*_mesh.mat')): return 'cars3d'
     elif stem.startswith('dsprites') and stem.endswith(('.npz','.hdf5','.h5')): return 'dsprites'
+    elif stem.startswith('real3d_complicated') and stem.endswith('.npz'): return 'mpi3d-complex'
     elif stem.startswith('mpi3d') and stem.endswith('.npz'):
         return next((o for o in _sets if o==path.stem.lower().replace('_', '-')), 'mpi3d')
     elif stem.startswith('3dshapes') and stem.endswith('.h5'): return '3dshapes'

@@ -18,7 +18,7 @@ from ..core import mean_std,read_json
 from ..viz import image_grid,show_grid,traversal_images
 from ..viz import html_report,metric_card,report_cards,report_code,report_picture,report_rows,report_table
 from ..data.factors import as_dataset
-from ..data.identity import on_scales,open_source,taught
+from ..data.identity import on_scales,open_source,options_of,taught
 from ..data.open import is_world
 from ..metrics.disentangle import evaluate_encoder,evaluate_generator,mig_gaps,render_ratio
 from ..models.checkpoint import SavedModel,load_model,shipped_models
@@ -66,7 +66,7 @@ def world_of(
     if data and not is_world(name):
         was = data['resize'] or {}
         given = {k:was[k] for k,usual in (('fit','crop'),('filter','box')) if was.get(k, usual)!=usual} | (
-            {k:v for k,v in data['options'].items() if own and k!='labels'}) | given
+            {k:v for k,v in options_of(data).items() if own and k!='labels' or k=='rules'}) | given
     return _check_space(model, open_source(name, nets[0].init_args['img_resolution'], labels=labels, **given))
 
 # %% ../../nbs/runs/71_page.ipynb #1cca4097

@@ -18,7 +18,7 @@ from ..core import alone_in,default_device,read_json,rng_state,set_rng_state,set
 from ..data.factors import AttributeSpace,as_dataset
 from ..data.loaders import split_labels
 from ..data.open import is_world,load_world
-from ..data.identity import check_images,data_hash,describe_data,open_source,place_of
+from ..data.identity import check_images,data_hash,describe_data,open_source,options_of,place_of
 from ..models.checkpoint import load_model,save_model
 from ..models.semi import SemiDiscriminator
 from ..models.stylegan import Generator
@@ -145,7 +145,7 @@ def _place(out, run, given):
 def _reopen(out, run, given={}):
     "The data set of a run, if it is still the same"
     run.place = at = _place(out, run, given)
-    options = run['data']['options'] | _paths(labels=at.get('labels'))
+    options = options_of(run['data']) | _paths(labels=at.get('labels'))
     run.dataset = ds = open_source(at['world'], run['settings']['img_resolution'], **options)
     if data_hash(ds)!=run['data']['sha256']:
         raise ValueError(f"{at['world']} should be the data that {out} was started with, "
@@ -168,6 +168,8 @@ def _as_it_was(settings):
     return ({} if _is_plain(settings) else dict(kernels=False)) | settings | old
 
 # %% ../../nbs/runs/70_train.ipynb #9aaa10bc
+_reading = 'labels','fit','filter','skip_broken','label_columns','missing','class_order','bits'
+
 def _go_on(out, asked, items, options):
     "The run that `out` holds, if it is the one that was asked for"
     if out.is_dir() and not _taken(out):
@@ -182,7 +184,7 @@ def _go_on(out, asked, items, options):
         given = {k:o.pop(k) for o,k in ((asked,'world'), (options,'labels')) if o.get(k) is not None}
         if given and is_world(given.get('world', '')): asked |= given
     has = run['settings'] | {k:run.get(k) for k in ('world','preset','seed','minutes')}
-    has |= {k:run.get('data', {}).get('options', {}).get(k) for k in ('labels','fit','filter','skip_broken')}
+    has |= {k:run.get('data', {}).get('options', {}).get(k) for k in _reading}
     for k,v in to_json(asked | options | parse_settings(items, run['settings'])).items():
         if v is not None and v!=has[k]:
             raise ValueError(f"{k} should be {has[k]}, as {out} was started with, got {v}: leave it out, or start a "
@@ -241,12 +243,17 @@ def plan_run(
     fit:str=None,       # Make images square: 'crop' or 'pad'
     filter:str=None,    # Of their resizing, see `fit_square`
     skip_broken:bool=False, # Leave images out that cannot be read
+    label_columns=None, # Columns of the table to use, see `label_values`
+    missing=None,       # What means in it that nobody knows, see `missing_values`
+    class_order=None,   # Classes in their order, where they have one
+    bits=None,          # Of pictures of 16 bits a channel; looked at when None
     **settings          # More settings to replace; those that are `None` are not
 )->Run:                 # `world`, `preset`, `seed`, `minutes`, `settings`, `command` and, of a data set, `data`
     "What a new run is to be, or what an old one was; nothing is written yet"
     out,settings = Path(out),{k:v for k,v in settings.items() if v is not None}
     asked = dict(world=world, preset=preset, seed=seed, minutes=minutes, img_resolution=resolution)
-    options = {k:v for k,v in dict(labels=labels, fit=fit, filter=filter, skip_broken=skip_broken).items() if v}
+    given = [labels, fit, filter, skip_broken, label_columns, str(missing) if isinstance(missing, (int,float)) else missing, class_order, bits]
+    options = {k:v for k,v in zip(_reading, given) if v}
     if resume: return _go_on(out, asked | settings, items, options)
     if names := _taken(out):
         raise ValueError(f"{out} should be new or empty, holds {', '.join(names[:4])}: choose another folder, or "
