@@ -148,6 +148,10 @@ def semistyle_train(
     fit:str=None,         # Make images from files square: crop, or pad
     filter:str=None,      # Of their resizing: box, lanczos ...
     skip_broken:bool=False, # Leave images out that cannot be read
+    label_columns:str=None, # Columns of the table to use, with commas between
+    missing:str=None,     # What means in it that nobody knows, such as -1 or -999,9999; none where every number is a value
+    class_order:str=None, # Classes in their order, where they have one, with commas between; else each is a column
+    bits:int=None,        # Of pictures of 16 bits a channel; by default looked at
     preset:str=None,      # Name of a preset; that of the world and resolution by default, the robot's for files; world-32 for a StyleGAN2
     eta:float=None,       # Share of images with labels, instead of the preset's
     kimg:float=None,      # Thousands of images to see, instead of the preset's
@@ -170,9 +174,11 @@ def semistyle_train(
         from semistyle.runs.train import note_measures,plan_run,train_run
         from semistyle.training.callbacks import TrainingDiverged
         args = dict(world=world, preset=preset, resolution=resolution, seed=seed, minutes=minutes, eta=eta, kimg=kimg,
-                    labels=labels, fit=fit, filter=filter, skip_broken=skip_broken)
+                    labels=labels, fit=fit, filter=filter, skip_broken=skip_broken, label_columns=label_columns, missing=missing,
+                    class_order=class_order, bits=bits)
         command = _command_line('train', out=str(out), set=set, **args)
         run = plan_run(out, items=set.split(), resume=resume, command=command, **args)
+        for o in (run.dataset.notes if getattr(run, 'dataset', None) is not None else ()): print(o)
         for o in _run_notes(run): print(o)
         try: train_run(out, run, save, threads=threads)
         except TrainingDiverged as e: raise ValueError(_sentence(e)) from e
@@ -559,10 +565,10 @@ def _download(name, root, say):
         if total: bars[file].update(min(1000*done//total, 1000))
     for o in download_dataset(name, root, progress=tell): say(f'{o} is there')
 
-def _open_data(name, resolution, labels, fit, filter, skip_broken, root):
+def _open_data(name, resolution, root, **options):
     "A data set with the options that were given"
     from semistyle.data.open import load_dataset
-    return load_dataset(name, resolution, root, labels=labels, fit=fit, filter=filter, skip_broken=skip_broken or None)
+    return load_dataset(name, resolution, root, **{k:v for k,v in options.items() if v})
 
 # %% ../nbs/91_cli.ipynb #48bf880d
 @call_parse
@@ -575,6 +581,10 @@ def semistyle_data(
     fit:str=None,         # Make images square: crop, or pad
     filter:str=None,      # Of the resizing: box, lanczos ...; it is recorded in the store
     skip_broken:bool=False, # Leave images out that cannot be read
+    label_columns:str=None, # Columns of the table to use, with commas between
+    missing:str=None,     # What means in it that nobody knows, such as -1 or -999,9999; none where every number is a value
+    class_order:str=None, # Classes in their order, where they have one, with commas between; else each is a column
+    bits:int=None,        # Of pictures of 16 bits a channel; by default looked at
     sizes:str='',         # check: sizes to try instead of the declared ones, such as 3,8,5
     workers:int=None,     # pack: processes; one for each core by default
     root:str=None,        # Where published sets are looked for and downloaded to
@@ -593,7 +603,9 @@ def semistyle_data(
         if action=='pack' and not out:
             raise ValueError("out should be the folder of the new store, got none: give one with --out")
         if out and action!='pack': _writable(out)
-        ds = _open_data(name, resolution, labels, fit, filter, skip_broken, root)
+        ds = _open_data(name, resolution, root, labels=labels, fit=fit, filter=filter, skip_broken=skip_broken, label_columns=label_columns,
+                        missing=missing, class_order=class_order, bits=bits)
+        if not json: [say(o) for o in ds.notes]
         res = _actions[action](ds, out, sizes, workers, seed, (lambda o: None) if json else say)
         wrong = res.pop('wrong', None)
         if json: from json import dumps; say(dumps(res))
@@ -610,7 +622,7 @@ def _info(ds, out, sizes, workers, seed, say):
     from semistyle.data.check import describe_dataset
     res = to_json(describe_dataset(ds))
     for k,v in res.items():
-        if k!='factors': say(f'{k} {v:.3g}' if isinstance(v, float) else f'{k} {v}')
+        if k not in ('factors','notes'): say(f'{k} {v:.3g}' if isinstance(v, float) else f'{k} {v}')
     say(_table([{k:str(v) for k,v in o.items()} for o in res['factors']]))
     return res
 
