@@ -4,12 +4,14 @@
 
 # %% auto #0
 __all__ = ['set_seed', 'rng_state', 'set_rng_state', 'seeded', 'frozen', 'default_device', 'fast_dtype', 'keep_freed_memory',
-           'check_shape', 'writing', 'write_atomic', 'settle_folder', 'atomic_folder', 'alone_in', 'file_sha256',
-           'to_json', 'write_json', 'read_json', 'ShareBar', 'mean_std', 'git_commit', 'machine_info', 'record_result']
+           'check_shape', 'check_names', 'writing', 'write_atomic', 'settle_folder', 'atomic_folder', 'alone_in',
+           'file_sha256', 'to_json', 'write_json', 'read_json', 'ShareBar', 'mean_std', 'git_commit', 'machine_info',
+           'record_result']
 
 # %% ../nbs/00_core.ipynb #887687e3
-import ctypes,errno,hashlib,json,math,os,platform,random,re,shlex,shutil,subprocess,sys,time,uuid
+import ctypes,errno,hashlib,inspect,json,math,os,platform,random,re,shlex,shutil,subprocess,sys,time,uuid
 from contextlib import contextmanager,suppress
+from difflib import get_close_matches
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError,version
 from importlib.util import find_spec
@@ -120,6 +122,19 @@ def check_shape(
     if len(x.shape)!=len(dims) or not all(map(fits, dims, x.shape)):
         raise ValueError(f"`{name}` should have shape [{','.join(dims)}], got {[*x.shape]}")
     return sizes
+
+# %% ../nbs/00_core.ipynb #d84dc6a8
+def check_names(
+    f,          # Function or class whose signature shows all that it takes
+    given:dict, # Arguments by name
+):
+    "Refuse with a TypeError, before time is spent, what `f` has no argument for"
+    known = [k for k,o in inspect.signature(f).parameters.items() if o.kind!=o.VAR_KEYWORD]
+    for k in given:
+        if k in known: continue
+        near = get_close_matches(k, known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
+        raise TypeError(f"{f.__name__} has no argument {k!r}: {hint}")
 
 # %% ../nbs/00_core.ipynb #7d3f1ef3
 _ways_out = {errno.ENOSPC:'the disk is full: free some space or choose another disk',

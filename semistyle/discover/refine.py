@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from fastcore.meta import delegates
 from .navigator import Directions,check_owner,few_at_once
 from ..metrics.discovery import Attributes,attribute_changes,calibrate_steps,discovery_scores,interpolate_steps
 from ..metrics.discovery import name_directions,relative_changes,repeats
@@ -41,12 +42,14 @@ def direction_similarity(
         raise ValueError("features should be finite, got NaN or infinity: look at the pictures and the feature net")
     return sim
 
+# %% ../../nbs/discover/64_refine.ipynb #bb7b9b53
+@delegates(direction_similarity)
 def distinct_directions(
     g,                     # Generator
     features,              # Images -> list of maps
     directions:Directions, # Found in it; of two that are the same the first is kept
     threshold:float=.5,    # Absolute similarity from which on two are the same
-    **kwargs               # `n`, `seed`, `c` of `direction_similarity`
+    **kwargs               # Which pictures, see `direction_similarity`
 )->tuple:                  # The distinct ones, and (name, name of the one it repeats, similarity) of the others
     "Leave out directions that do what an earlier one does"
     if not 0<threshold<=1: raise ValueError(f"threshold should be above 0 and at most 1, got {threshold}")
@@ -82,13 +85,14 @@ def visible_steps(
     return interpolate_steps(torch.stack([torch.stack([far(s*o) for o in v]) for s in grid]).cpu(), grid, share)
 
 # %% ../../nbs/discover/64_refine.ipynb #5b104beb
+@delegates(attribute_changes)
 def name_and_score(
     g,                     # Generator
     directions:Directions, # Found in it
     attributes,            # `Attributes` to judge by
     n:int=50,              # Pictures for the scores
     target:float=.2,       # Change of the main attribute that is a usual step
-    **kwargs               # `c`, `seed`, `psi` of `attribute_changes`
+    **kwargs               # Which pictures, see `attribute_changes`
 )->tuple:                  # `Directions` with names and steps, and what `discovery_scores` gives
     "Calibrate directions, turn each so that its attribute grows, name and score them"
     cal = calibrate_steps(attributes, g, directions.variations, target, grid=(.25,.5,1,2), n=max(2, n//8), **kwargs)
@@ -100,13 +104,14 @@ def name_and_score(
     return named,res | dict(signed=(torch.tensor(res['signed'])*sign[:,None]).tolist())
 
 # %% ../../nbs/discover/64_refine.ipynb #dc1f5f5e
+@delegates(direction_similarity, but='n')
 def short_list(
     g,                     # Generator
     features,              # Images -> list of maps
     directions:Directions, # With steps
     score:dict=None,       # What `name_and_score` gives for them
     threshold:float=.5,    # See `distinct_directions`
-    **kwargs               # `c`, `seed` of `direction_similarity`
+    **kwargs               # Which pictures, see `direction_similarity`
 )->tuple:                  # Distinct ones, cleanest first; their old numbers; (name, twin's name, similarity) of others
     "Directions none of which repeats another"
     changes = torch.tensor(score['changes']) if score else torch.ones(len(directions), 2)
@@ -135,6 +140,8 @@ def text_attributes(
         raise ValueError(f"texts should be at least two different sentences, got {texts}")
     return Attributes(lambda img: scorer(img, texts), texts, name)
 
+# %% ../../nbs/discover/64_refine.ipynb #9361bc1a
+@delegates(attribute_changes)
 def name_in_words(
     g,                      # Generator
     directions:Directions,  # Found in it
@@ -142,7 +149,7 @@ def name_in_words(
     scorer:Callable,        # See `text_attributes`
     n:int=16,               # Pictures
     min_change:float=.1,    # `nothing`, where no sentence moves by more, in standard deviations of its own
-    **kwargs                # `seed`, `c`, `psi` of `attribute_changes`
+    **kwargs                # Which pictures, see `attribute_changes`
 )->Directions:              # Named and turned such that the sentence fits better and better
     "Call directions after the sentence that comes to fit most"
     check_owner(directions, g)
@@ -161,11 +168,14 @@ def _clip_pictures(img, size):
     img = F.interpolate(img.float().expand(-1,3,-1,-1), (size,size), mode='bicubic', antialias=True).clamp(-1, 1)
     return ((img+1)/2-mean)/std
 
+# %% ../../nbs/discover/64_refine.ipynb #548b8479
 def _need_language(package):
+    "The error where a package is missing"
     return ImportError(f"CLIP's weights are read by {package}: pip install 'semistyle[language]', or pass a scorer of "
                        "your own")
 
 def _transformers_clip(path):
+    "A CLIP model in a folder of transformers"
     try: from transformers import CLIPModel,CLIPTokenizerFast
     except ImportError: raise _need_language('transformers') from None
     net = CLIPModel.from_pretrained(path, local_files_only=True, use_safetensors=True).eval()
@@ -177,6 +187,7 @@ def _transformers_clip(path):
     return see,read,net.config.vision_config.image_size
 
 def _open_clip(path, arch):
+    "A CLIP model in a file of open_clip"
     try: import open_clip
     except ImportError: raise _need_language('open_clip') from None
     if arch not in open_clip.list_models():
