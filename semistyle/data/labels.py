@@ -6,14 +6,14 @@
 __all__ = ['plain_name', 'NameFinder', 'LabelTable', 'label_text', 'read_labels', 'missing_values', 'suspicious', 'label_values',
            'attribute_codes']
 
-# %% ../../nbs/data/12_labels.ipynb #5edf32af
+# %% ../../nbs/data/12_labels.ipynb #04f53727
 import csv,json,re,unicodedata
 from dataclasses import dataclass,field
 from pathlib import Path
 import numpy as np
 from .factors import AttributeSpace
 
-# %% ../../nbs/data/12_labels.ipynb #dc1cf4eb
+# %% ../../nbs/data/12_labels.ipynb #1942e3d0
 def plain_name(
     name:str # Path of a file, in any way of writing it
 )->str:      # With `/`, accents in one piece, no `./` before it
@@ -46,7 +46,7 @@ class NameFinder:
             elif name.endswith('/'+full): hits.setdefault(len(full), []).append(i)
         return hits[max(hits)] if hits else []
 
-# %% ../../nbs/data/12_labels.ipynb #1b898d0a
+# %% ../../nbs/data/12_labels.ipynb #ceeb77b2
 @dataclass
 class LabelTable:
     "Cells of a table, a row for each file that it names"
@@ -75,7 +75,7 @@ def _unique_rows(rows, source):
         table[name] = row
     return table
 
-# %% ../../nbs/data/12_labels.ipynb #b0cf56a3
+# %% ../../nbs/data/12_labels.ipynb #7d546f95
 _picture = re.compile(r'\.(png|jpe?g|jpe|jfif|webp|bmp|tiff?|gif|p[gpn]m|jp2|avif)$', re.I)
 _file_keys = 'file_name','filename','file','image','image_id','img','path','filepath','image_path','name','id'
 
@@ -126,7 +126,7 @@ def _json_table(text, source, finds):
     names = ['class'] if k==1 else [f'label{i}' for i in range(k)]
     return LabelTable(names, _unique_rows(rows, source), source, classes=k==1)
 
-# %% ../../nbs/data/12_labels.ipynb #3373d439
+# %% ../../nbs/data/12_labels.ipynb #9ba45590
 def _cells(text, source):
     "Rows of cells with their line numbers, and the number of rows that the list claims, if it does"
     lines = [(i,o) for i,o in enumerate(text.splitlines(), 1) if o.strip()]
@@ -180,7 +180,7 @@ def read_labels(
     is_json = source.lower().endswith(('.json','.jsonl','.ndjson')) or text.lstrip()[:1] in ('{','[')
     return _json_table(text, source, finds) if is_json else _text_table(text, source, finds)
 
-# %% ../../nbs/data/12_labels.ipynb #3a37eb8b
+# %% ../../nbs/data/12_labels.ipynb #ddf865ac
 _missing = {'','na','nan','n/a','<na>','none','null','?','unknown','-'}
 _yes_no = {'true':1., 'false':0., 'yes':1., 'no':0.}
 
@@ -209,7 +209,7 @@ def suspicious(
         known = abs(v)>=1e15 or abs(v) in (65535,32767,32768,2**31,2**31-1) or re.fullmatch(r'9{2,}(\.0|\.9+)?', str(abs(float(v))))
         if known and min(abs(v-rest[0]), abs(v-rest[-1]))>2*(rest[-1]-rest[0]): return float(v)
 
-# %% ../../nbs/data/12_labels.ipynb #302af199
+# %% ../../nbs/data/12_labels.ipynb #dc04430a
 def _where(table, name): return f"{table.source}, {table.lines[name]}" if name in table.lines else f'{table.source}, {name}'
 
 def _one_column(table, k, numbers, words):
@@ -246,7 +246,7 @@ def _class_columns(column, said, n, order):
     if order and kinds==[*order]: return {f"{column} ({' < '.join(kinds)})":v},f"{column} is put in the given order, {' < '.join(kinds)}"
     some = ', '.join(kinds[:6])+f' and {len(kinds)-6} more'*(len(kinds)>6)
     return {f'{column}={o}':np.where(np.isnan(v), np.nan, v==i) for i,o in enumerate(kinds)}, \
-        f"{column} has {len(kinds)} classes ({some}), which have no order: a column for each; class_order='{','.join(kinds[:3])},...' puts them on one axis"
+        f"{column} has {len(kinds)} classes ({some}), which have no order: a column for each; class_order='{','.join(kinds[:6])}{',...'*(len(kinds)>6)}' puts them on one axis"
 
 def label_values(
     table:LabelTable,  # From `read_labels`
