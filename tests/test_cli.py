@@ -19,6 +19,17 @@ def test_help(name):
     assert {'--seed','--out'} <= set(flags) or name=='semistyle_train'
     for f in flags: assert re.search(rf'^  {f}( \S+)?\s+\w.*\w', r.out, re.M), f
 
+def test_page_of_commands():
+    "The page has every command, an example of each, and no option that a command does not have"
+    cells = [''.join(o['source']) for o in json.loads((ROOT/'nbs'/'commands.ipynb').read_text())['cells'][2:]]
+    assert [re.match(r'## (\w+)', o)[1] for o in cells] == NAMES
+    for name,o in zip(NAMES, cells):
+        assert f'<!-- help: {name} -->' in o
+        lines = re.search(r'```sh\n(.*?)\n```', o, re.S)[1].split('\n')
+        known = re.findall(r'--[\w-]+', run(name, '--help').out)
+        for line in lines:
+            assert line.split()[0]==name and set(re.findall(r'--[\w-]+', line)) <= set(known), line
+
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
     "A tiny run, by command"

@@ -89,6 +89,17 @@ def test_newcomer(page, site):
     first = page.locator('.sidebar-item-section').first.locator('.sidebar-section a').all_inner_texts()
     assert [o.split()[0] for o in first[:4]] == ['Quickstart','Your','Discover','Edit']
 
+def test_code_of_the_papers_is_folded(page, site, docs):
+    "A paper's page shows results; its code opens by a click. Other pages show theirs"
+    for p in sorted(docs.glob('papers/*.html')):
+        page.goto(f'{site}/papers/{p.name}')
+        code = page.locator('main pre.python')
+        assert code.count() and not any(o.is_visible() for o in code.all()), p.name
+    page.locator('main details > summary').first.click()
+    assert code.first.is_visible()
+    page.goto(f'{site}/tutorials/quickstart.html')
+    assert page.locator('main pre.python').first.is_visible()
+
 def test_search(page, site):
     "A function's name finds its definition, and Enter goes there"
     page.goto(f'{site}/index.html')
@@ -112,10 +123,10 @@ def test_search_is_read(page, site, scheme):
     "What a newcomer asks for is among the first answers, each holds the word, and can be read in both modes"
     page.goto(f'{site}/index.html')
     if scheme=='dark': page.locator('.quarto-color-scheme-toggle').first.click()
-    for word,where in dict(install='index.html', conditional='semi.html', labels='your_own_data.html').items():
+    for word,where in dict(install='index.html', conditional='semi.html', label='your_own_data.html', resume='commands.html').items():
         res = found(page, word)
         assert any(h.startswith(where) for h,_ in res[:5]), f'{word}: {[h for h,_ in res]}'
-        assert word in res[0][1].lower()
+        assert all(word in o.lower() for _,o in res[:5]), f'{word}: {res[:5]}'
         page.keyboard.press('ArrowDown')
         assert page.evaluate(CONTRAST, '.search-result-title, .search-result-section, .search-result-text, .search-result mark') >= 4.5
 

@@ -37,7 +37,7 @@ def sidebar(
     def room(ps): return sorted(ps, key=lambda p: (number(p), str(p)))
     library = [dict(section=name, contents=refs(room(ps))) for name,ps in sorted(rooms.items(), key=lambda o: number(room(o[1])[0]))]
     return [dict(text='Overview', href='index.ipynb'),
-            dict(section='Start here', contents=refs(listed(nbs, 'tutorials', START))),
+            dict(section='Start here', contents=refs([*listed(nbs, 'tutorials', START), nbs/'commands.ipynb'])),
             dict(section='The papers', contents=refs(listed(nbs, 'papers', PAPERS))),
             dict(section='The library', contents=library)]
 
