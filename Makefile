@@ -6,7 +6,7 @@ VENV        ?= .venv
 KATEX       := $(VENV)/node_modules/katex/dist
 INSTALLED   := $(VENV)/installed
 export PATH := $(abspath $(VENV))/bin:$(PATH)
-.PHONY: help install demo test test-all docs clean
+.PHONY: help install demo test test-all torture oldest docs clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -28,6 +28,12 @@ test: $(INSTALLED) ## every notebook and every test that does not take minutes
 test-all: $(INSTALLED) ## with the cells and tests marked slow
 	python tools/test_nbs.py --flags slow --limit 7200
 	OMP_NUM_THREADS=1 python -m pytest -q -rs -n 2 --dist loadfile --slow tests
+
+torture: $(INSTALLED) ## kill small runs at every rename, sync and delete, and ask what was lost (ARGS="train --moments 3": less)
+	OMP_NUM_THREADS=1 python tools/torture.py --moments 0 $(ARGS)
+
+oldest: ## once a month: the oldest versions that settings.ini admits, in an environment of their own
+	tools/try_install.sh oldest
 
 docs: $(INSTALLED) ## the site in _docs/, and README.md
 	if [ ! -d $(KATEX) ] && command -v npm >/dev/null; then npm install --no-save --silent --prefix $(VENV) katex@0.16.47 || true; fi

@@ -1,7 +1,8 @@
 "A run that is killed or interrupted, and resumed, ends as if nothing had happened: bit for bit."
-import random,signal,time
+import os,random,signal,subprocess,sys,time
 import pytest,torch
-from commands import TINY,run,start
+from commands import ONE_THREAD,TINY,refuses,run,start
+from conftest import ROOT
 
 ROBOT = ['--preset', 'robot-16', '--kimg', '2']  # 250 batches of the robot at 16x16
 
@@ -82,3 +83,28 @@ def test_sigkill_again_and_again(tmp_path, seed):
         args = ['--resume']
     train(out, '--resume')
     same(whole, out)
+
+@pytest.mark.slow
+@pytest.mark.parametrize('kind', ['train','photos','plain','pack'])
+def test_killed_at_chosen_moments(kind):
+    "Before and after renames, syncs and deletes, the last ones of a run among them: nothing is lost, and nothing is left over"
+    p = subprocess.run([sys.executable, ROOT/'tools'/'torture.py', kind, '--moments', '6'], capture_output=True, text=True,
+                       env=os.environ | ONE_THREAD)
+    assert p.returncode==0 and 'nothing was lost' in p.stdout, p.stdout+p.stderr
+
+def test_sigterm(whole, tmp_path):
+    "What a system sends to end a program is obeyed like Ctrl-C"
+    out = tmp_path/'ended'
+    p,err = disturbed(out, signal.SIGTERM, time.time_ns(), TINY)
+    assert p.returncode==130 and 'interrupted: what was computed is in' in err and 'Traceback' not in err, err
+    train(out, '--resume')
+    same(whole, out)
+
+def test_two_processes_in_one_folder(tmp_path):
+    "The second is refused in one sentence, and the first goes on"
+    out = tmp_path/'a'
+    p = start('semistyle_train', *ROBOT, '--save', .04, '--out', out)
+    while not (out/'state').exists(): assert p.poll() is None, p.stderr.read(); time.sleep(.05)
+    refuses('semistyle_train', '--out', out, '--resume', says=["should be in no other process's use", 'choose another folder'])
+    p.send_signal(signal.SIGINT)
+    assert p.wait(120)==130

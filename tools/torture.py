@@ -6,11 +6,10 @@
 A kill is SIGKILL by the process itself, just before or just after its n-th `os.replace`, `os.fsync` or `os.unlink`. Then the command goes
 on as a user would: with its option to resume, or from the start where it says that nothing was begun. It must end with exit code 0, and
 what it made must have the bytes of a run that nobody disturbed, with nothing else left in its folder."""
-import io,json,os,shutil,signal,sys,tempfile,time
+import argparse,io,json,os,shutil,signal,sys,tempfile,time
 from contextlib import redirect_stderr,redirect_stdout
 from importlib import import_module
 from pathlib import Path
-from fastcore.script import call_parse
 
 SORTS = [f'{o}{at}' for o in ('replace','fsync','unlink') for at in '-+']  # before and after each
 TINY = ['--set', 'g_args.z_dim=4 g_args.w_dim=16 g_args.channel_base=128 g_args.channel_max=16 d_args.channel_base=128 d_args.channel_max=16']
@@ -102,20 +101,23 @@ def torture(kind, home, moments, say=print):
     say(f'{kind}: {done} kills, {len(bad)} lost something', flush=True)
     return bad,done
 
-@call_parse
-def main(only:str='',     # Kinds of runs, space-separated; all when empty
-         moments:int=8):  # Kills of each sort of event, and its last three; 0: every one
+def main():
     "Kill small runs at chosen moments; exit code 1 when anything was lost"
+    # argparse, as `call_parse` takes only one command in a process, and that is the one that is killed
+    p = argparse.ArgumentParser(description=main.__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    p.add_argument('kinds', nargs='*', default=['train','photos','plain','discover','pack'], help='Kinds of runs')
+    p.add_argument('--moments', type=int, default=8, help='Kills of each sort of event, and its last three; 0: every one')
+    args = p.parse_args()
     os.environ['OMP_NUM_THREADS'] = '1'
     import torch
     torch.set_num_threads(1)
     for o in ('cli','runs.train','runs.discover','runs.page','data.check','data.packed'): import_module(f'semistyle.{o}')
     start,bad = time.monotonic(),[]
     with tempfile.TemporaryDirectory() as tmp:
-        home = Path(tmp)
-        every = ('train','photos','plain','discover','pack')
-        for kind in only.split() or every:
-            (home/kind).mkdir()
-            bad += torture(kind, home, moments)[0]
+        for kind in args.kinds:
+            (Path(tmp)/kind).mkdir()
+            bad += torture(kind, Path(tmp), args.moments)[0]
     print('\n'.join(bad) or 'nothing was lost', f'({time.monotonic()-start:.0f} s)')
     if bad: sys.exit(1)
+
+if __name__=='__main__': main()
