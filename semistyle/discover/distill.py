@@ -106,6 +106,7 @@ class VAELearner(Learner):
         self.opt = DiscoveryOptimizer([dict(params=[*self.model.parameters()], lr=self.base_lr)], self.betas)
     def _do_epoch_validate(self, *args, **kwargs): pass
     fit_kimg,autocast = StyleGANLearner.fit_kimg,StyleGANLearner.autocast
+    kernels = False # nothing of a VAE is compiled
     training_state,restore = DiscoveryLearner.training_state,DiscoveryLearner.restore
 
 # %% ../../nbs/discover/68_distill.ipynb #ad3729f0
