@@ -86,7 +86,8 @@ def _check_pixels(im, nbytes):
 # %% ../../nbs/data/13_images.ipynb #97e42a6b
 def _deep(im):
     "Whether an open file has 16 bits a channel"
-    return im.mode[:1]=='I' or ';16' in str(im.tile) or any(int(o)>255 for o in re.findall(r"'RGB', (\d+)\)", str(im.tile)))
+    if im.mode in ('1','L','P'): return False
+    return im.mode[:1]=='I' or ';16' in str(im.tile) or im.format=='PPM' and any(int(o)>255 for o in re.findall(r"'RGB', (\d+)\)", str(im.tile)))
 
 def _upright(im):
     "Turned as the EXIF tag says; a tag that cannot be read says nothing"
@@ -135,9 +136,10 @@ def decode_image(
     bits:int=None,       # Of pictures of 16 bits a channel; as many as its brightest pixel has when None
 )->np.ndarray:           # uint8, [resolution,resolution,channels]
     "Decode any picture into a square; `ValueError` that names it when it cannot be read whole"
-    with _AnySize():
-        im = read_image(data, channels, background, name, bits)
-        a = np.asarray(fit_square(im, resolution, fit, filter, background, name))
+    im = read_image(data, channels, background, name, bits)
+    if im.size[0]*im.size[1]<_harmless_pixels//2: a = np.asarray(fit_square(im, resolution, fit, filter, background, name))
+    else:
+        with _AnySize(): a = np.asarray(fit_square(im, resolution, fit, filter, background, name))
     return a if a.ndim==3 else a[...,None]
 
 def read_image(
