@@ -11,6 +11,7 @@ from collections.abc import Callable
 import torch
 from ipywidgets import Button,FloatSlider,HBox,HTML,Image,Layout,VBox
 from fastcore.basics import patch
+from fastcore.meta import delegates
 from fastcore.xml import B,Span,to_xml
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -109,6 +110,7 @@ def _repr_mimebundle_(self:Sliders, **kwargs):
     return live | ({'image/png':base64.b64encode(self.image.value).decode()} if self.image.value else {})
 
 # %% ../nbs/90_widgets.ipynb #1970f3f4
+@delegates(Sliders, but='draw_one')
 class DirectionSliders(Sliders):
     "Sliders along directions of a generator's styles"
     def __init__(self,
@@ -119,7 +121,7 @@ class DirectionSliders(Sliders):
         seed:int=0,            # Chooses them
         c=None,                # For a generator that takes codes: one code, or a function of (n, rng)
         reach:float=3.,        # How many usual steps a slider goes either way
-        **kwargs               # For `Sliders`: `scale`, `ncol`
+        **kwargs               # How to show them, see `Sliders`
     ):
         check_owner(directions, g)
         self.g,self.directions,self.seed = g,directions,seed
@@ -137,7 +139,9 @@ class DirectionSliders(Sliders):
         return res
 
     @property
-    def edit(self)->Edit: return self._edit(self.values)
+    def edit(self)->Edit:
+        "The pictures, moved as the sliders say"
+        return self._edit(self.values)
 
     def save(self,
         path # Folder to make, or to replace where it holds an edit
@@ -146,6 +150,7 @@ class DirectionSliders(Sliders):
         save_edit(path, self.edit, self.g)
 
 # %% ../nbs/90_widgets.ipynb #3521780a
+@delegates(Sliders, but='draw_one')
 class CodeSliders(Sliders):
     "Sliders for the factors that a generator was taught"
     def __init__(self,
@@ -154,7 +159,7 @@ class CodeSliders(Sliders):
         n:int=3,       # Pictures, each of another `z`
         seed:int=0,    # Chooses them
         code=None,     # Code to start from, [c_dim]; 0.5 each by default
-        **kwargs       # For `Sliders`: `scale`, `ncol`
+        **kwargs       # How to show them, see `Sliders`
     ):
         names = list(space.names)
         if g.c_dim!=len(names):
