@@ -64,14 +64,18 @@ def _example(dtype, noise, n=6, hw=80, c=40):
 @lru_cache(None)
 def _compile(): return torch.compile(_forward, dynamic=True),torch.compile(_backward, dynamic=True)
 
+def _plain(x, b, e, *rest):
+    "Bare tensors that lie side by side: parameters, slices and expanded noise would each be compiled again"
+    e = None if e is None else _flat(e)[...,0].float()
+    return [_flat(x.detach()), *(None if o is None else o.detach().contiguous() for o in (b,e,*rest))]
+
 def _quiet(): return torch.autocast('cpu', enabled=False)  # the compiled code is bound to the state it was made in
 
 class _Restyle(torch.autograd.Function):
     "`_forward` and `_backward`, compiled; differentiated twice, the steps"
     @staticmethod
     def forward(ctx, x, b, y_s, y_b, e, t):
-        flat = _flat(x),b,None if e is None else _flat(e)[...,0].float(),t,y_s
-        with _quiet(): y,mu,rstd = _compile()[0](*flat, y_b)
+        with _quiet(): y,mu,rstd = _compile()[0](*_plain(x, b, e, t, y_s, y_b))
         ctx.save_for_backward(x, b, y_s, y_b, e, t, mu, rstd)
         return _back(y, x.shape)
 
@@ -80,8 +84,7 @@ class _Restyle(torch.autograd.Function):
         *ins,mu,rstd = ctx.saved_tensors
         if torch.is_grad_enabled(): return _again(ins, g, ctx.needs_input_grad)
         x,b,y_s,_,e,t = ins
-        flat = _flat(x),b,None if e is None else _flat(e)[...,0].float(),t,y_s
-        with _quiet(): dx,db,dt,ds,dy = _compile()[1](*flat, mu, rstd, _flat(g))
+        with _quiet(): dx,db,dt,ds,dy = _compile()[1](*_plain(x, b, e, t, y_s), mu, rstd, _flat(g))
         return _back(dx, x.shape),db.sum(0),ds,dy,None,None if dt is None else dt.sum(0)
 
 # %% ../../nbs/models/20_kernels.ipynb #abb56354
