@@ -2021,6 +2021,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                                           'semistyle.models.kernels._flat': ('models/kernels.html#_flat', 'semistyle/models/kernels.py'),
                                           'semistyle.models.kernels._forward': ( 'models/kernels.html#_forward',
                                                                                  'semistyle/models/kernels.py'),
+                                          'semistyle.models.kernels._plain': ('models/kernels.html#_plain', 'semistyle/models/kernels.py'),
                                           'semistyle.models.kernels._probe': ('models/kernels.html#_probe', 'semistyle/models/kernels.py'),
                                           'semistyle.models.kernels._quiet': ('models/kernels.html#_quiet', 'semistyle/models/kernels.py'),
                                           'semistyle.models.kernels.kernels_for': ( 'models/kernels.html#kernels_for',
