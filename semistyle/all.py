@@ -10,30 +10,23 @@ from .viz import show_grid,show_traversals
 # data
 from .data.factors import FactorSpace
 from .data.open import load_dataset,load_world
-from .data.loaders import FactorLoader,split_labels
 # models
 from .models.checkpoint import load_model,save_model,shipped_models
 from .models.sampling import Sampler
 from .models.features import DiscriminatorFeatures
 # training
-from .training.presets import presets,semi_learner,stylegan_learner
+from .training.presets import presets,semi_learner
 from .training.callbacks import RunBar,TrainingPanel
 # metrics
 from .metrics.disentangle import evaluate_encoder,evaluate_generator,read_generated,factor_errors,render_ratio
 from .metrics.factors import score_factors
-from .metrics.path import perceptual_path_length
-from .metrics.separability import separability
-from .metrics.quality import evaluate_quality
-from .metrics.discovery import discovery_scores,relative_changes,world_attributes
+from .metrics.discovery import relative_changes,world_attributes
 # discovery and editing
-from .discover.subspace import informative_subspace
 from .discover.navigator import Directions,direction_strips,load_directions,owner_of
 from .discover.train import learn_directions
-from .discover.baselines import find_directions
 from .discover.refine import name_and_score,short_list,visible_steps
 from .discover.invert import model_projector,project_both
 from .discover.edits import edit_maps,edit_rows,edit_strips,load_edit,projection_edit,save_edit
-from .discover.distill import distill_encoder
 # runs: folder in, folder out
 from .runs.train import plan_run,train_run
 from .runs.page import evaluate_labels,model_report,seen_by,world_of

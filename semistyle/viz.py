@@ -18,6 +18,7 @@ import matplotlib.pyplot as plt, numpy as np, torch
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
+from fastcore import xml
 from fastcore.meta import delegates
 from .core import check_shape,mean_std,write_atomic
 
@@ -216,31 +217,31 @@ def method_color(
 class Html(str):
     "Markup, as opposed to text that is still to be escaped"
     def _repr_html_(self): return str(self)
+    __html__ = _repr_html_
 
-def _inline(text): return re.sub('`([^`]+)`', r'<code>\1</code>', escape(text))
+def _html(*parts): return Html(xml.to_xml(parts, indent=False)) # escapes whatever is not markup
+
+def _inline(text): return Html(re.sub('`([^`]+)`', r'<code>\1</code>', escape(text)))
 
 def report_text(
     text:str # Plain text; `backticks` mark code, an empty line parts paragraphs
 )->Html:
     "Paragraphs"
-    return Html(''.join(f'<p>{_inline(o.strip())}</p>' for o in text.split('\n\n')))
+    return _html(*[xml.P(_inline(o.strip())) for o in text.split('\n\n')])
 
 def report_code(
     text:str # Such as a command, kept line by line
 )->Html:
     "What to type"
-    return Html(f'<pre><code>{escape(text)}</code></pre>')
+    return _html(xml.Pre(xml.Code(text)))
 
-def _figure(body, caption):
-    below = f'<figcaption>{escape(caption)}</figcaption>' if caption else ''
-    return Html(f'<figure>{body}{below}</figure>')
+def _figure(body, caption): return _html(xml.Figure(body, xml.Figcaption(caption) if caption else None))
 
 # %% ../nbs/01_viz.ipynb #61546611
 def _img(src, kind, alt, width=None):
     mime = 'gif' if src[:3]==b'GIF' else 'png'
-    wide = f' width="{width}"' if width else ''
     data = base64.b64encode(src).decode()
-    return f'<img class="{kind}" alt="{escape(alt)}"{wide} src="data:image/{mime};base64,{data}">'
+    return xml.Img(cls=kind, alt=alt, width=width, src=f'data:image/{mime};base64,{data}')
 
 def report_picture(
     pic,            # Bytes [H,W,3], a matplotlib figure, or the path of a PNG or GIF file
@@ -265,9 +266,8 @@ def report_rows(
     "A labelled row of pictures for each entry"
     def line(name, o):
         grid = image_grid(o, ncol=len(o), pad=0)
-        return f'<span>{escape(name)}</span>{_img(to_png(grid), "pixels", name, grid.shape[1]*scale)}'
-    body = ''.join(line(k.replace('_',' '), o) for k,o in rows.items())
-    return _figure(f'<div class="rows">{body}</div>', caption)
+        return xml.Span(name),_img(to_png(grid), 'pixels', name, grid.shape[1]*scale)
+    return _figure(xml.Div(*[line(k.replace('_',' '), o) for k,o in rows.items()], cls='rows'), caption)
 
 # %% ../nbs/01_viz.ipynb #b943f162
 def format_value(
@@ -308,11 +308,10 @@ def report_table(
     "A table whose columns are the rows' keys"
     cols = list(dict.fromkeys(k for r in rows for k in r))
     def cell(v):
-        if isinstance(v, str): return f'<td>{_inline(v)}</td>'
-        return f'<td class="num">{format_value(v, digits)}</td>'
-    head = ''.join(f'<th>{escape(_heads.get(o, o.replace("_"," ")))}</th>' for o in cols)
-    body = ''.join(f"<tr>{''.join(cell(r.get(o, '')) for o in cols)}</tr>" for r in rows)
-    return _figure(f'<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>', caption)
+        return xml.Td(_inline(v)) if isinstance(v, str) else xml.Td(format_value(v, digits), cls='num')
+    head = xml.Tr(*[xml.Th(_heads.get(o, o.replace('_',' '))) for o in cols])
+    body = [xml.Tr(*[cell(r.get(o, '')) for o in cols]) for r in rows]
+    return _figure(xml.Table(xml.Thead(head), xml.Tbody(*body)), caption)
 
 # %% ../nbs/01_viz.ipynb #f24600c5
 def metric_card(
@@ -327,18 +326,18 @@ def metric_card(
     "One measure, large, beside the published one"
     if better not in ('higher','lower'): raise ValueError(f"`better` should be 'higher' or 'lower', got {better!r}")
     def at(v): return 0. if v is None or v!=v else round(100*min(max(v/top, 0.), 1.), 1)
-    mark = '' if published is None else f'<b style="left:{at(published)}%"></b>'
-    theirs = '' if published is None else f'<div><b></b>{format_value(published)} {escape(source)}</div>'
-    return Html(f'<div class="metric"><div class="name">{escape(name)}<small>{better} is better</small></div>'
-                f'<div class="value">{format_value(value)}</div>'
-                f'<div class="bar"><i style="width:{at(value)}%"></i>{mark}</div>'
-                f'{theirs}<div>{escape(note)}</div></div>')
+    mark,theirs = (None,None) if published is None else (
+        xml.B(style=f'left:{at(published)}%'), xml.Div(xml.B(), f'{format_value(published)} {source}'))
+    return _html(xml.Div(xml.Div(name, xml.Small(f'{better} is better'), cls='name'),
+                         xml.Div(format_value(value), cls='value'),
+                         xml.Div(xml.I(style=f'width:{at(value)}%'), mark, cls='bar'),
+                         theirs, xml.Div(note), cls='metric'))
 
 def report_cards(
     *cards # From `metric_card`
 )->Html:
     "Metric cards beside one another, as many as fit"
-    return Html(f'<div class="cards">{"".join(cards)}</div>')
+    return _html(xml.Div(*cards, cls='cards'))
 
 # %% ../nbs/01_viz.ipynb #a8f0eabd
 _css = """
@@ -410,13 +409,11 @@ def html_report(
     "Write a page that needs no other file and no network, and suits light and dark screens"
     def section(name, o):
         blocks = o if isinstance(o, list) and not (o and isinstance(o[0], dict)) else [o]
-        return f"<section><h2>{escape(name)}</h2>{''.join(map(as_block, blocks))}</section>"
-    def fact(k, v): return f'<div><dt>{escape(k)}</dt><dd>{escape(format_value(v))}</dd></div>'
-    chips = ''.join(fact(k, v) for k,v in (facts or {}).items())
-    body = ''.join(section(k, o) for k,o in sections.items())
+        return xml.Section(xml.H2(name), *map(as_block, blocks))
+    chips = [xml.Div(xml.Dt(k), xml.Dd(format_value(v))) for k,v in (facts or {}).items()]
+    body = _html(xml.Header(xml.H1(title), report_text(lead) if lead else None, xml.Dl(*chips)),
+                 xml.Main(*[section(k, o) for k,o in sections.items()]), xml.Footer(footer))
     write_atomic(path, f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>
 <meta name="viewport" content="width=device-width,initial-scale=1"><link rel="icon" href="data:,">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<style>{_css}</style></head><body>
-<header><h1>{escape(title)}</h1>{report_text(lead) if lead else ''}<dl>{chips}</dl></header>
-<main>{body}</main><footer>{escape(footer)}</footer></body></html>""")
+<style>{_css}</style></head><body>{body}</body></html>""")

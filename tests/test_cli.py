@@ -29,6 +29,7 @@ def test_page_of_commands():
         known = re.findall(r'--[\w-]+', run(name, '--help').out)
         for line in lines:
             assert line.split()[0]==name and set(re.findall(r'--[\w-]+', line)) <= set(known), line
+        for line in re.findall(rf'`({name} [^`]*)`', (ROOT/'README.md').read_text()): assert set(re.findall(r'--[\w-]+', line)) <= set(known), line
 
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
