@@ -2860,6 +2860,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
             'semistyle.viz': { 'semistyle.viz.Html': ('viz.html#html', 'semistyle/viz.py'),
                                'semistyle.viz.Html._repr_html_': ('viz.html#html._repr_html_', 'semistyle/viz.py'),
                                'semistyle.viz._figure': ('viz.html#_figure', 'semistyle/viz.py'),
+                               'semistyle.viz._html': ('viz.html#_html', 'semistyle/viz.py'),
                                'semistyle.viz._img': ('viz.html#_img', 'semistyle/viz.py'),
                                'semistyle.viz._inline': ('viz.html#_inline', 'semistyle/viz.py'),
                                'semistyle.viz._rows': ('viz.html#_rows', 'semistyle/viz.py'),
