@@ -4,30 +4,27 @@
 
 # %% auto #0
 __all__ = ['ring_of_directions', 'LatentStream', 'DiscoveryStep', 'DiscoveryTerm', 'BinaryContrast', 'Patterns',
-           'PrototypeContrast', 'Diversity', 'DiscoveryModel', 'DiscoveryOptimizer', 'DiscoveryLearner', 'StopAfter',
-           'Discovery', 'contrast_terms', 'subspace_navigator', 'learn_directions']
+           'PrototypeContrast', 'Diversity', 'DiscoveryModel', 'DiscoveryLearner', 'StopAfter', 'Discovery',
+           'contrast_terms', 'subspace_navigator', 'learn_directions']
 
 # %% ../../nbs/discover/62_train.ipynb #f5693857
 import time,warnings
-from contextlib import nullcontext,suppress
+from contextlib import suppress
 from pathlib import Path
 import numpy as np, torch
 from torch import Tensor,nn
 from torch.nn import functional as F
-from fastai.callback.core import Callback,CancelFitException,TrainEvalCallback
-from fastai.data.core import DataLoaders
-from fastai.learner import Learner
+from fastai.callback.core import Callback,CancelFitException
 from fastcore.basics import patch,store_attr
 from fastcore.foundation import L
-from ..core import frozen,rng_state,set_rng_state,settle_folder,to_json
+from ..core import frozen,settle_folder,to_json
 from .navigator import Directions,Navigator,apply_edit,navigator_directions,owner_of,save_directions
 from .subspace import Subspace,informative_subspace
 from ..losses.contrast import consistency_loss,diversity_loss,feature_change,orthogonality_loss
 from ..losses.contrast import prototype_changes,prototype_losses
 from ..models.sampling import draw_codes
-from ..models.checkpoint import load_state
-from ..training.callbacks import CosineDecay,RunBar,SaveState,TrainingDiverged,_opt_tensors,_set_opt,_under
-from ..training.gan import StyleGANLearner
+from ..training.callbacks import CosineDecay,RunBar,SaveState
+from ..training.learner import KimgLearner,Optimizers
 
 # %% ../../nbs/discover/62_train.ipynb #39f309f9
 def ring_of_directions(
@@ -173,22 +170,10 @@ class DiscoveryModel(nn.Module):
         self.navigator,self.nets = navigator,nn.ModuleDict(nets)
     def forward(self, *args, **kwargs): return self.navigator(*args, **kwargs)
 
-class DiscoveryOptimizer:
-    "Adam, behind the few calls that a `Learner` makes"
-    def __init__(self, groups, betas):
-        self.adam = torch.optim.Adam([o for o in groups if o['params']], betas=betas)
-        self.first = [o['lr'] for o in self.adam.param_groups]
-    def scale_lr(self, by):
-        "Set all learning rates to `by` times their first value"
-        for o,lr in zip(self.adam.param_groups, self.first): o['lr'] = lr*by
-    @property
-    def hypers(self): return [{'lr':o['lr']} for o in self.adam.param_groups]
-    def set_hypers(self, **kwargs): pass  # each part has its own rate
-    def zero_grad(self): self.adam.zero_grad(set_to_none=True)
-
 # %% ../../nbs/discover/62_train.ipynb #5228f70f
-class DiscoveryLearner(Learner):
+class DiscoveryLearner(KimgLearner):
     "Train a navigator by the terms among `cbs`"
+    history_every = 1
     def __init__(self,
         loader,                # `LatentStream`
         generator,             # Left as it is
@@ -201,28 +186,22 @@ class DiscoveryLearner(Learner):
         settings:dict=None,    # Noted in the saved state; it is only resumed with the same
         path='.',              # Folder for whatever callbacks write
     ):
-        self.generator,self.features,self.base_lr,self.betas,self.dtype = generator,features,lr,betas,dtype
-        self.settings,self.kimg,self.n_batches,self.losses,self.history = to_json(settings or {}),0.,0,{},[]
+        self.generator,self.features,self.base_lr,self.betas = generator,features,lr,betas
         cbs = L(cbs)
         self.terms = sorted([o for o in cbs if isinstance(o, DiscoveryTerm)], key=lambda o: o.order)
         model = DiscoveryModel(navigator, {o.name:o.net for o in self.terms if o.net is not None})
         if not any(True for _ in model.parameters()):
             raise ValueError("the navigator has nothing to learn, its directions are fixed and it has no attention: "
                              "use attention=True")
-        super().__init__(DataLoaders(loader, loader), model.to(generator.w_avg.device), loss_func=lambda *a: None,
-                         cbs=[TrainEvalCallback, *cbs], path=path, default_cbs=False)
+        super().__init__(loader, model.to(generator.w_avg.device), cbs, dtype, settings or {}, path)
 
     @property
     def navigator(self): return self.model.navigator
     @property
     def device(self): return self.generator.w_avg.device
 
-    def fit(self, *args, **kwargs):
-        with frozen(self.generator, self.features): super().fit(*args, **kwargs)
-    fit_kimg = StyleGANLearner.fit_kimg
-    def autocast(self):
-        return nullcontext() if self.dtype==torch.float32 else torch.autocast(self.device.type, self.dtype)
-    def _do_epoch_validate(self, *args, **kwargs): pass
+    def around_fit(self): return frozen(self.generator, self.features)
+    def loss_names(self): return ['total']
 
 # %% ../../nbs/discover/62_train.ipynb #20ca60bc
 @patch
@@ -231,7 +210,7 @@ def create_opt(self:DiscoveryLearner):
     groups = [dict(params=[*self.navigator.parameters()], lr=self.base_lr)]
     own = [o for o in self.terms if o.net is not None]
     groups += [dict(params=[*o.net.parameters()], lr=o.net_lr or self.base_lr) for o in own]
-    self.opt = DiscoveryOptimizer(groups, self.betas)
+    self.opt = Optimizers(navigator=torch.optim.Adam([o for o in groups if o['params']], betas=self.betas))
 
 @patch
 def _do_one_batch(self:DiscoveryLearner):
@@ -239,44 +218,8 @@ def _do_one_batch(self:DiscoveryLearner):
     with self.autocast():
         step = DiscoveryStep(self.generator, self.features, self.navigator.variations(), self.xb[0], wants)
         parts = {k:v for t in self.terms for k,v in t.parts(step).items()}
-    total = sum(w*v for w,v in parts.values())
-    self.losses = {k:v.detach() for k,(_,v) in parts.items()} | dict(total=total.detach())
-    for k,v in self.losses.items():
-        if not v.isfinite():
-            raise TrainingDiverged(f"`{k}` became {float(v)} at batch {self.n_batches}: try a smaller lr or smaller "
-                                   "steps")
-    self.opt.zero_grad(); total.backward(); self.opt.adam.step()
-    self.n_batches += 1
-    self.kimg += len(self.xb[0]['k'])/1000
-    self.history.append(dict(kimg=self.kimg, **{k:float(v) for k,v in self.losses.items()}))
-
-# %% ../../nbs/discover/62_train.ipynb #ffb414d8
-@patch
-def training_state(self:DiscoveryLearner)->tuple: # Tensors by name and what JSON holds
-    "Everything that the rest of the run depends on"
-    if self.opt is None: self.create_opt()
-    parts = dict(model=self.model.state_dict(), rng=rng_state(), opt=_opt_tensors(self.opt.adam))
-    meta = dict(kimg=self.kimg, n_batches=self.n_batches, position=self.dls[0].position, settings=self.settings,
-                history=self.history)
-    return {f'{p}.{k}':v for p,d in parts.items() for k,v in d.items()},meta
-
-@patch
-def restore(self:DiscoveryLearner,
-    path, # Folder that `SaveState` wrote
-):
-    "Go on where a saved state stopped, with the same bits"
-    tensors,meta = load_state(path)
-    was = meta.get('settings', {})
-    other = [f'{k}={was.get(k)!r}' for k in sorted(was|self.settings) if was.get(k)!=self.settings.get(k)]
-    if other:
-        raise ValueError(f"{path} should be resumed with its own settings, {', '.join(other)}: give these, or choose "
-                         "another folder")
-    self.model.load_state_dict(_under('model', tensors))
-    self.create_opt(); _set_opt(self.opt.adam, _under('opt', tensors))
-    self.kimg,self.n_batches,self.history = (meta[o] for o in ('kimg','n_batches','history'))
-    self.dls[0].position = meta['position']
-    set_rng_state(_under('rng', tensors))
-    return self
+    self.descend('navigator', parts)
+    self.advance(len(self.xb[0]['k']))
 
 # %% ../../nbs/discover/62_train.ipynb #c27fbd74
 class StopAfter(Callback):
