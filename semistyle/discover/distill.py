@@ -11,19 +11,17 @@ import time
 from pathlib import Path
 import numpy as np, torch
 from torch import Tensor
-from fastai.callback.core import Callback,TrainEvalCallback
-from fastai.data.core import DataLoaders
-from fastai.learner import Learner
+from fastai.callback.core import Callback
 from fastcore.basics import patch,store_attr
 from fastcore.foundation import L
-from ..core import fast_dtype,keep_freed_memory,settle_folder,to_json
+from ..core import settle_folder,to_json
 from .pairs import GeneratedPairs,PackedPairs,PairLoader,pack_pairs
-from .train import DiscoveryLearner,DiscoveryOptimizer,StopAfter
+from .train import StopAfter
 from ..metrics.factors import evaluate_factors
 from ..models.checkpoint import save_model
 from ..models.vae import VAE,average_shared,draw_latents,likelihoods,prior_kl,shared_rules
-from ..training.callbacks import CosineDecay,RunBar,SaveState,TrainingDiverged
-from ..training.gan import StyleGANLearner
+from ..training.callbacks import CosineDecay,RunBar,SaveState
+from ..training.learner import KimgLearner,Optimizers
 
 # %% ../../nbs/discover/68_distill.ipynb #88a2e36c
 class VAEStep:
@@ -79,8 +77,9 @@ class PriorDivergence(VAETerm):
     def parts(self, step): return dict(divergence=(self.beta, prior_kl(*step.posterior).sum(1).mean()))
 
 # %% ../../nbs/discover/68_distill.ipynb #13ba8cc5
-class VAELearner(Learner):
+class VAELearner(KimgLearner):
     "Train a VAE by the terms among `cbs`"
+    history_every = 10
     def __init__(self,
         loader,                 # A `PairLoader`, or a `FactorLoader` without labels
         vae:VAE,                # What is trained
@@ -91,37 +90,19 @@ class VAELearner(Learner):
         settings:dict=None,     # Noted in the saved state; it is only resumed with the same
         path='.',               # Folder for whatever callbacks write
     ):
-        self.base_lr,self.betas,self.settings = lr,betas,to_json(settings or {})
-        self.kimg,self.n_batches,self.losses,self.history,cbs = 0.,0,{},[],L(cbs)
+        self.base_lr,self.betas,cbs = lr,betas,L(cbs)
         self.terms = sorted([o for o in cbs if isinstance(o, VAETerm)], key=lambda o: o.order)
-        vae = vae.to(memory_format=torch.channels_last)
-        super().__init__(DataLoaders(loader, loader), vae, loss_func=lambda *a: None,
-                         cbs=[TrainEvalCallback, *cbs], path=path, default_cbs=False)
-        self.dtype = dtype or fast_dtype(self.device)
-        if self.device.type=='cpu': keep_freed_memory()
-
-    @property
-    def device(self): return next(self.model.parameters()).device
+        super().__init__(loader, vae.to(memory_format=torch.channels_last), cbs, dtype, settings or {}, path)
     def create_opt(self):
-        self.opt = DiscoveryOptimizer([dict(params=[*self.model.parameters()], lr=self.base_lr)], self.betas)
-    def _do_epoch_validate(self, *args, **kwargs): pass
-    fit_kimg,autocast = StyleGANLearner.fit_kimg,StyleGANLearner.autocast
-    kernels = False # nothing of a VAE is compiled
-    training_state,restore = DiscoveryLearner.training_state,DiscoveryLearner.restore
+        self.opt = Optimizers(vae=torch.optim.Adam(self.model.parameters(), self.base_lr, self.betas))
+    def loss_names(self): return ['total']
 
 # %% ../../nbs/discover/68_distill.ipynb #ad3729f0
 @patch
 def _do_one_batch(self:VAELearner):
     with self.autocast(): step = VAEStep(self.model, (*self.xb,*self.yb), self.terms)
-    parts = {k:v for t in self.terms for k,v in t.parts(step).items()}
-    total = sum(w*v for w,v in parts.values())
-    self.losses = {k:v.detach() for k,(_,v) in parts.items()} | dict(total=total.detach())
-    if not total.isfinite():
-        raise TrainingDiverged(f"the loss became {total.item()} at batch {self.n_batches}: try a smaller lr")
-    self.opt.zero_grad(); total.backward(); self.opt.adam.step()
-    self.n_batches += 1
-    self.kimg += len(step.x)/1000
-    if self.n_batches%10==1: self.history.append(dict(kimg=self.kimg, **{k:v.item() for k,v in self.losses.items()}))
+    self.descend('vae', {k:v for t in self.terms for k,v in t.parts(step).items()})
+    self.advance(len(step.x))
 
 # %% ../../nbs/discover/68_distill.ipynb #cf828396
 class Distilled:
