@@ -335,8 +335,8 @@ _instead = dict(
     to_fp16='to_bf16(), which needs no scaling of gradients', freeze='requires_grad_(False) on a part of learn.model',
     unfreeze='requires_grad_(True) on a part of learn.model', freeze_to='requires_grad_(False) on a part of learn.model',
     export='save(file) for a state, or save_model(path, generator=learn.generator_ema.g_ema) for a model',
-    show_results='TrainingPanel() in cbs, or show_grid(learn.model(z, c))',
-    predict='learn.model(...), whose networks are ordinary modules', get_preds='learn.model(...), batch by batch',
+    predict='learn.model(...), whose networks are ordinary modules', show_results='TrainingPanel() in cbs, or show_grid(learn.model(z, c))',
+    get_preds='learn.model(...), batch by batch',
     tta='learn.model(...)', validate='evaluate the model by the functions in metrics')
 
 def _says(name, what):
