@@ -6,7 +6,7 @@
 A kill is SIGKILL by the process itself, just before or just after its n-th `os.replace`, `os.fsync` or `os.unlink`. Then the command goes
 on as a user would: with its option to resume, or from the start where it says that nothing was begun. It must end with exit code 0, and
 what it made must have the bytes of a run that nobody disturbed, with nothing else left in its folder."""
-import argparse,io,json,os,shutil,signal,sys,tempfile,time
+import argparse,io,json,os,runpy,shutil,signal,sys,tempfile,time
 from contextlib import redirect_stderr,redirect_stdout
 from importlib import import_module
 from pathlib import Path
@@ -36,6 +36,12 @@ def kinds(home):
         discover=('discover', ['shapes-stylegan2-32', '--kimg', '.032', '--samples', '200', '--n', '4', '--directions', '3', '--distinct', '0'], '--resume', found),
         pack=('data', ['pack', 'sprites', '--resolution', '16', '--workers', '1'], None, ['images.npy','packed.json']))
 
+def _script(command, folder):
+    "What pip makes of a console script"
+    path = folder/f'semistyle_{command}'
+    path.write_text(f'import sys\nfrom semistyle.cli import semistyle_{command}\nsys.exit(semistyle_{command}())\n')
+    return str(path)
+
 def act(command, args, out, sort=None, n=0):
     "Run a command in a forked process that dies at its n-th event; its exit code, what it said, and how many events there were"
     r,w = os.pipe()
@@ -59,8 +65,7 @@ def act(command, args, out, sort=None, n=0):
     for o in ('replace','fsync','unlink'): watch(o)
     sys.argv = [f'semistyle_{command}', *map(str, args), '--out', str(out)]
     try:
-        import semistyle.cli as cli
-        with redirect_stdout(said), redirect_stderr(said): getattr(cli, f'semistyle_{command}')()
+        with redirect_stdout(said), redirect_stderr(said): runpy.run_path(_script(command, out.parent), run_name='__main__')
     except SystemExit as e: code = e.code or 0
     except BaseException as e: code = 1; said.write(f'{type(e).__name__}: {e}')
     with os.fdopen(w, 'w') as f: f.write(json.dumps([said.getvalue()[-400:], counts]))
@@ -84,7 +89,9 @@ def torture(kind, home, moments, say=print):
     "Kill one kind of run at its moments; sentences that say what was lost"
     command,args,resume,files = kinds(home/kind)[kind]
     whole,bad,done = home/kind/'whole',[],0
+    start = time.monotonic()
     code,said,counts = act(command, args, whole)
+    say(f'{kind}: undisturbed in {time.monotonic()-start:.0f} s, {counts}', flush=True)
     if code: return [f'{kind}: the undisturbed run ended with {code}: {said}'],0
     for sort in SORTS:
         total = counts.get(sort[:-1], 0)

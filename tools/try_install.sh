@@ -34,7 +34,7 @@ it semistyle_eval run/model --n 200 --seeds 1 --out metrics.json
 it semistyle_show robot-64 --kind grid --out grid.png
 it semistyle_discover shapes-stylegan2-32 --method sefa --directions 2 --samples 500 --n 2 --distinct 0 --out found
 it semistyle_edit grid.png --model robot-64 --project --steps 2 --out edited
-it semistyle_distill shapes-stylegan2-32 found --pairs 128 --kimg .1 --n 3000 --out distilled
+it semistyle_distill shapes-stylegan2-32 found --pairs 128 --kimg .1 --n 8000 --out distilled
 it semistyle_import run/model --n 2 --out again
 it semistyle_data info sprites --resolution 16
 it semistyle_bench render --world sprites --resolution 16 --seconds 0
