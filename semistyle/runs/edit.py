@@ -9,18 +9,19 @@ __all__ = ['read_photos', 'parse_moves', 'find_directions_of', 'run_edit']
 import math,re,shutil,time
 from pathlib import Path
 import numpy as np,torch
-from ..core import record_result,writing
+from fastcore.meta import delegates
+from ..core import check_names,record_result,writing
 from ..data.images import ImageFiles,check_fit,decode_image
-from ..discover.edits import Edit,edit_folder,edit_rows,edit_strips,load_edit,projection_edit,rows_figure,save_edit
-from ..discover.edits import check_same_owner,layer_mask
-from ..discover.invert import model_projector
+from ..discover.edits import check_same_owner,edit_folder,edit_rows,edit_strips,layer_mask,load_edit
+from ..discover.edits import projection_edit,rows_figure,save_edit
+from ..discover.invert import Projector,model_projector
 from ..discover.navigator import Directions,load_directions,owner_of
 from ..models.checkpoint import SavedModel,load_model
 from ..viz import save_image,to_uint8
 
 # %% ../../nbs/runs/76_edit.ipynb #3be74ff7
 def _told_apart(paths):
-    "A name for each file: its own, after those of its folders where several share it, and a number where that is not enough"
+    "A name for each file: its own, after those of its folders where several share it, then a number where needed"
     names,depth = [o.stem for o in paths],1
     def again(): return [i for i,o in enumerate(names) if names.count(o)>1]
     while again() and depth<4:
@@ -42,9 +43,9 @@ def read_photos(
     check_fit(resolution, fit, filter, background)
     paths = [Path(o) for o in ([paths] if isinstance(paths, (str,Path)) else paths)]
     imgs,names = [],[]
+    gone = next((o for o in paths if not o.exists()), None)
+    if gone: raise ValueError(f"{gone} should be a picture, or a folder or zip of some, is missing: check the path")
     for path in paths:
-        if not path.exists():
-            raise ValueError(f"{path} should be a picture, or a folder or zip of some, is missing: check the path")
         if path.is_dir() or path.suffix.lower()=='.zip':
             files = ImageFiles(path, resolution, channels=channels, fit=fit, filter=filter, background=background,
                                skip_broken=skip_broken)
@@ -72,6 +73,7 @@ def parse_moves(
         res.append((name.strip(), value))
     return res
 
+# %% ../../nbs/runs/76_edit.ipynb #23936c2e
 def find_directions_of(
     path,   # Folder of directions, or of a discovery; None: those beside the model
     model,  # `SavedModel`
@@ -116,12 +118,23 @@ def _plan(model, directions, moves, factors):
         if not 0<=v<=1: raise ValueError(f"factor {k} should be set to a value from 0 to 1, got {v:g}")
     return d,moves,factors
 
+# %% ../../nbs/runs/76_edit.ipynb #cdbef174
+def _project(paths, model, name, out, photo_args, kwargs):
+    "An edit without moves, of photographs"
+    p = model_projector(model)
+    x,names = read_photos(paths, p.g.img_resolution, p.g.img_channels, **photo_args)
+    pr = p.project(x, save=out/'projection', **kwargs)
+    with torch.no_grad(): codes = p.encode(pr.x).clamp(0, 1) if p.encode else None
+    if pr.done: shutil.rmtree(out/'projection', ignore_errors=True)
+    return projection_edit(pr, names, codes, model=name)
+
 def _make_moves(edit, model, d, moves, factors, layers):
     "The edit with all that was asked for"
     for i,amount in moves: edit = edit.along(d, i, amount, layers)
     for name,value in factors: edit = edit.turn(model.generator, model.space, name, value, layers)
     return edit
 
+# %% ../../nbs/runs/76_edit.ipynb #c2ffca74
 def _write(edit, g, out):
     "The folder of an edit: data and pictures"
     save_edit(out/'edit', edit, g)
@@ -135,7 +148,16 @@ def _write(edit, g, out):
     for name,one in zip(edit.names, map(edit.only, range(len(edit)))):
         save_image(out/'edited'/f"{re.sub('[^-_.a-zA-Z0-9]+', '_', name)}.png", to_uint8(one.render(g))[0].squeeze())
 
+def _record(edit, out, name, command, seed, seconds):
+    "What was done, in words and numbers"
+    how = dict(edit.meta.get('projection') or {}); rows = how.pop('rows', [])
+    done = [{k:v for k,v in o.items() if k!='variation'} for o in edit.moves]
+    rows = [dict(picture=n, **o) for n,o in zip(edit.names, rows)]
+    return record_result(out/'result.json', command, seed, seconds, rows=rows, moves=done, edit=repr(edit), model=name,
+                         owner=edit.owner, projection=how)
+
 # %% ../../nbs/runs/76_edit.ipynb #3c94aefa
+@delegates(Projector.project, but='x,save')
 def run_edit(
     paths,               # A photograph, several, a folder or zip of them; or the folder of an earlier edit
     out=None,            # Folder to fill; that of the earlier edit by default
@@ -148,9 +170,10 @@ def run_edit(
     keep:bool=False,     # Keep the earlier edit's moves; otherwise these replace them, if there are any
     photo_args:dict=None,# For `read_photos`
     command:str=None,    # What was typed, for the record
-    **kwargs             # For `Projector.project`, such as `space`, `steps`, `seed`, `resume`
+    **kwargs             # How to project, see `Projector.project`
 )->dict:                 # What was done; also in out/result.json
     "Project photographs, edit them by name, and write data and pictures"
+    check_names(run_edit, kwargs)
     start,paths = time.monotonic(),[Path(o) for o in ([paths] if isinstance(paths, (str,Path)) else paths)]
     earlier = _earlier(paths, project)
     edit = load_edit(earlier) if earlier else None
@@ -166,21 +189,6 @@ def run_edit(
     fresh = edit._with(moves=[]) if (moves or factors) and not keep else edit
     edit = _make_moves(fresh, saved, *plan, layers)
     _write(edit, g, out)
-    how = dict(edit.meta.get('projection') or {}); rows = how.pop('rows', [])
-    done = [{k:v for k,v in o.items() if k!='variation'} for o in edit.moves]
-    rows = [dict(picture=n, **o) for n,o in zip(edit.names, rows)]
-    seconds = time.monotonic()-start
-    res = record_result(out/'result.json', command, kwargs.get('seed', 0), seconds, rows=rows, moves=done,
-                        edit=repr(edit), model=name, owner=edit.owner, projection=how)
-    if not earlier and how['interrupted']: raise KeyboardInterrupt
+    res = _record(edit, out, name, command, kwargs.get('seed', 0), time.monotonic()-start)
+    if not earlier and res['projection']['interrupted']: raise KeyboardInterrupt
     return res|dict(out=str(out))
-
-# %% ../../nbs/runs/76_edit.ipynb #cdbef174
-def _project(paths, model, name, out, photo_args, kwargs):
-    "An edit without moves, of photographs"
-    p = model_projector(model)
-    x,names = read_photos(paths, p.g.img_resolution, p.g.img_channels, **photo_args)
-    pr = p.project(x, save=out/'projection', **kwargs)
-    with torch.no_grad(): codes = p.encode(pr.x).clamp(0, 1) if p.encode else None
-    if pr.done: shutil.rmtree(out/'projection', ignore_errors=True)
-    return projection_edit(pr, names, codes, model=name)
