@@ -75,7 +75,8 @@ def test_many_photographs(made, tmp_path):
     r = run('semistyle_edit', made/'photos', made/'photos'/'rgb.png', '--model', made/'model', *QUICK, '--space', 'w', '--out', tmp_path/'e', '--factor', 'hue=0')
     assert r.code==0, r.err
     e = load_edit(tmp_path/'e')
-    assert e.names==['cmyk','grey','rgb','rgba','sixteen','turned','rgb'] and e.photos.shape==(7,16,16,3)
+    assert [*e.names[:2],*e.names[3:6]]==['cmyk','grey','rgba','sixteen','turned'] and e.photos.shape==(7,16,16,3)
+    assert e.names[2].endswith('photos-rgb') and e.names[6]==f'{e.names[2]} 2'  # one file twice: told apart by a number
     assert (e.photos[2]==e.photos[6]).all() and abs(e.photos[1].astype(int)-e.photos[4]).max()<=1
     assert len(e.moves[0]['variation'])==7
 

@@ -9,7 +9,8 @@ __all__ = ['run_distillation']
 import time
 from pathlib import Path
 import torch
-from ..core import record_result,writing
+from fastcore.meta import delegates
+from ..core import check_names,record_result,writing
 from ..data.open import is_world,load_world
 from ..discover.distill import code_traversals,distill_encoder,score_encoder
 from ..discover.navigator import load_directions
@@ -22,6 +23,18 @@ def _world_of(name, resolution):
     "The rendered world of that name, or None"
     return load_world(name, resolution) if is_world(name) else None
 
+def _given(model, directions, world):
+    "The generator, its directions, the name of its world, and the world where it is rendered"
+    if 'generator' not in model.networks:
+        raise ValueError(f"model should hold a generator, {model.path} holds {', '.join(model.networks)}: give another")
+    g,name = model.generator,world or model.config.get('world')
+    if (directions/'directions'/'directions.json').exists(): directions = directions/'directions'
+    d,true = load_directions(directions, g),_world_of(name, g.img_resolution) if name else None
+    if world and true is None: raise ValueError(f"world should be a rendered one, got {world!r}: leave it out")
+    return g,d,name,true
+
+# %% ../../nbs/runs/77_distill.ipynb #ebb05271
+@delegates(distill_encoder, but='save')
 def run_distillation(
     model,                 # Folder of a saved model, or the name of a shipped one
     directions,            # Folder of directions that were found in it, as `save_directions` or a discovery wrote
@@ -32,16 +45,12 @@ def run_distillation(
     n:int=15_000,          # Pictures for the scores
     metrics=('factor_vae','mig','dci_hist'), # Of `metrics.factors.factor_metrics`
     command:str=None,      # What was typed, for the record
-    **kwargs               # For `distill_encoder`, such as `rule`, `kimg`, `minutes`, `resume`
+    **kwargs               # How to distil, see `distill_encoder`
 )->dict:                   # What was measured; also in out/distill.json
     "Distil a saved model's directions into an encoder, score it, and draw what its dimensions do"
-    start,out,model,directions = time.monotonic(),Path(out),load_model(model),Path(directions)
-    if 'generator' not in model.networks:
-        raise ValueError(f"model should hold a generator, {model.path} holds {', '.join(model.networks)}: give another")
-    g,name = model.generator,world or model.config.get('world')
-    if (directions/'directions'/'directions.json').exists(): directions = directions/'directions'
-    d,true = load_directions(directions, g),_world_of(name, g.img_resolution) if name else None
-    if world and true is None: raise ValueError(f"world should be a rendered one, got {world!r}: leave it out")
+    start,out = time.monotonic(),Path(out)
+    check_names(run_distillation, kwargs)
+    g,d,name,true = _given(load_model(model), Path(directions), world)
     with writing(out): out.mkdir(parents=True, exist_ok=True)
     res = distill_encoder(g, d, n_pairs=n_pairs, seed=seed, save=out/'run', **kwargs)
     res.save(out/'vae', **({'world':name} if name else {}), directions=d.names)
