@@ -69,7 +69,7 @@ def test_eval(trained, tmp_path):
 
 def test_eval_with_an_oracle(trained, tmp_path):
     "With an oracle, MIG-gen and L2-gen, and what true pictures get from it"
-    from semistyle.metrics.disentangle import Oracle
+    from semistyle.models.oracle import Oracle
     from semistyle.models.checkpoint import save_model
     save_model(tmp_path/'oracle', dict(world='sprites'), oracle=Oracle(16, 5, 1, widths=(8,8), n_blocks=1))
     r = run('semistyle_eval', trained/'model', '--n', 200, '--seeds', 1, '--oracle', tmp_path/'oracle', '--out', tmp_path/'m.json')

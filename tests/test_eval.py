@@ -3,7 +3,7 @@ import json,re,signal,time
 import pytest,torch
 from commands import refuses,run,start
 from semistyle.data.open import load_world
-from semistyle.metrics.disentangle import Oracle
+from semistyle.models.oracle import Oracle
 from semistyle.runs.evaluate import Subject,measure_model,measures,plan_measures
 from semistyle.models.checkpoint import load_model,save_model
 from semistyle.models.semi import semi_networks

@@ -5,7 +5,7 @@ from PIL import Image
 from commands import refuses,run
 from test_resume import disturbed,same
 from semistyle.data.open import load_world
-from semistyle.metrics.disentangle import Oracle
+from semistyle.models.oracle import Oracle
 from semistyle.models.checkpoint import load_model,save_model
 
 NETS = ' '.join(f'{o}_args.channel_base=128 {o}_args.channel_max=16' for o in 'gd') + ' g_args.z_dim=4 g_args.w_dim=16 g_args.mapping_layers=1'

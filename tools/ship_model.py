@@ -10,7 +10,8 @@ import torch
 from fastcore.script import call_parse
 from semistyle.core import machine_info,mean_std,record_result
 from semistyle.data.open import load_world
-from semistyle.runs.page import evaluate_model,find_oracle,world_of
+from semistyle.models.oracle import find_oracle
+from semistyle.runs.page import evaluate_model,world_of
 from semistyle.metrics.quality import evaluate_quality
 from semistyle.models.sampling import Sampler
 from semistyle.models.checkpoint import load_model,save_model

@@ -12,7 +12,8 @@ import numpy as np,torch
 from scipy.linalg import sqrtm
 from sklearn.metrics import mutual_info_score
 from ..data.open import load_world
-from ..metrics.disentangle import Oracle,discretise,mig
+from ..metrics.disentangle import discretise,mig
+from ..models.oracle import Oracle
 from ..metrics.factors import evaluate_factor_vae,factor_vae_loop
 from ..metrics.quality import frechet_distance
 

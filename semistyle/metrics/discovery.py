@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 from ..core import check_shape
-from .disentangle import train_oracle
+from ..models.oracle import train_oracle
 from ..models.checkpoint import load_model,shipped_models
 from ..models.sampling import Sampler
 

@@ -4,17 +4,15 @@
 
 # %% auto #0
 __all__ = ['entropy', 'discretise', 'mutual_info', 'mig_gaps', 'mig', 'l2_score', 'read_world', 'evaluate_encoder',
-           'read_generated', 'evaluate_generator', 'render_ratio', 'factor_errors', 'over_seeds', 'Oracle',
-           'train_oracle']
+           'read_generated', 'evaluate_generator', 'render_ratio', 'factor_errors', 'over_seeds']
 
 # %% ../../nbs/metrics/50_disentangle.ipynb #6dbb12cf
-import itertools,math,time
+import math
 from numbers import Integral
 from typing import Callable
 import numpy as np, torch
-from torch import Tensor,nn
-from torch.nn import functional as F
-from ..core import ShareBar,default_device,fast_dtype,mean_std,seeded
+from torch import Tensor
+from ..core import mean_std,seeded
 
 # %% ../../nbs/metrics/50_disentangle.ipynb #d0aa02e6
 def _table(x, name):
@@ -248,106 +246,3 @@ def over_seeds(
     res = [measure(seed=o) for o in seeds]
     if not isinstance(res[0], dict): return mean_std(res)
     return {k:mean_std([o[k] for o in res]) for k in res[0]}
-
-# %% ../../nbs/metrics/50_disentangle.ipynb #b7132156
-class _Block(nn.Module):
-    "Two convolutions beside a shortcut; starts as the shortcut alone"
-    def __init__(self, ci, co, stride):
-        super().__init__()
-        self.conv1,self.conv2 = nn.Conv2d(ci, co, 3, stride, 1),nn.Conv2d(co, co, 3, 1, 1)
-        nn.init.zeros_(self.conv2.weight)
-        self.short = nn.Identity() if stride==1 else nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(ci, co, 1))
-
-    def forward(self, x): return self.short(x) + self.conv2(F.relu(self.conv1(F.relu(x))))
-
-# %% ../../nbs/metrics/50_disentangle.ipynb #61b43b3f
-class Oracle(nn.Module):
-    "An encoder that reads each factor of a picture as a real number"
-    def __init__(self,
-        img_resolution:int,    # Side of the square images: 8, or a multiple of 16
-        c_dim:int,             # Factors to read
-        img_channels:int=3,    # Channels of the images
-        widths=(64,96,96),     # Channels of the grid, and of each halving of it
-        n_blocks:int=2,        # Residual blocks at each size
-        hidden:int=64,         # Units before the last layer
-    ):
-        super().__init__()
-        self.init_args = dict(img_resolution=img_resolution, c_dim=c_dim, img_channels=img_channels,
-                              widths=list(widths), n_blocks=n_blocks, hidden=hidden)
-        if img_resolution!=8 and img_resolution%16:
-            raise ValueError(f"img_resolution should be 8 or a multiple of 16, got {img_resolution}: resize the images")
-        self.img_shape,grid = (img_channels,img_resolution,img_resolution),min(16, img_resolution)
-        self.fold,end = img_resolution//grid,grid//2**(len(widths)-1)
-        coords = torch.meshgrid(*[torch.linspace(-1, 1, grid)]*2, indexing='ij')
-        self.register_buffer('coords', torch.stack(coords), persistent=False)
-        self.stem = nn.Conv2d(img_channels*self.fold**2+2, widths[0], 3, 1, 1)
-        down = [_Block(ci, co, 2) for ci,co in zip(widths, widths[1:])]
-        same = [[_Block(co, co, 1) for _ in range(n_blocks-bool(i))] for i,co in enumerate(widths)]
-        self.blocks = nn.Sequential(*same[0], *itertools.chain(*[(d,*s) for d,s in zip(down, same[1:])]))
-        self.head = nn.Sequential(nn.Linear(widths[-1]*end*end, hidden), nn.ReLU(), nn.Linear(hidden, c_dim))
-
-    def forward(self, img):
-        if img.shape[1:]!=self.img_shape:
-            want = ','.join(map(str, self.img_shape))
-            raise ValueError(f"images for this oracle should be [N,{want}], got {[*img.shape]}: "
-                             "generate at its resolution, or train another with train_oracle")
-        x = F.pixel_unshuffle(img, self.fold)
-        x = torch.cat([x, self.coords.expand(len(x),-1,-1,-1)], 1).contiguous(memory_format=torch.channels_last)
-        return self.head(F.relu(self.blocks(self.stem(x))).flatten(1)).float()
-
-# %% ../../nbs/metrics/50_disentangle.ipynb #21704468
-def _hold_out(codes, n_test, rng):
-    "Indices to test and to train on; a test too small for MIG is refused now and not after the training"
-    test,train = np.split(rng.permutation(len(codes)), [min(n_test, len(codes)//10)])
-    mig(codes[test], codes[test])
-    return test,train
-
-def _pace(kimg, seconds, bs):
-    "Before each batch, the share of the work that is done; ends when all is"
-    start = time.perf_counter()
-    for i in itertools.count():
-        share = max(i*bs/(1000*kimg), (time.perf_counter()-start)/seconds if seconds else 0)
-        if share>=1: return
-        yield share
-
-def _one_cycle(share):
-    "Learning rate at `share` of the way: up in a twentieth, then down a cosine"
-    return min(1, 20*share+.01)*(1+math.cos(math.pi*share))/2
-
-# %% ../../nbs/metrics/50_disentangle.ipynb #d688e5af
-def train_oracle(
-    world,               # A rendered world: `space`, `image_shape`, `tensor(idx)`, `len`
-    seconds:float=None,  # Stop after this time at the latest; the schedule shrinks to fit
-    kimg:float=200,      # Thousands of images to train on
-    seed:int=0,          # Chooses the held-out pictures, the first weights and the batches
-    progress:bool=True,  # Show a progress bar
-    lr:float=1e-3,       # Highest learning rate
-    bs:int=32,           # Images in a batch
-    n_test:int=10_000,   # Pictures held out; at most a tenth
-    net:nn.Module=None,  # Network to train; by default an `Oracle` that fits `world`
-    device=None,         # By default `default_device()`
-)->nn.Module:            # Frozen; its attribute `record` holds its own error, and how it was trained
-    "Train an encoder on all labels of `world`, but for the pictures that measure it"
-    start,rng,device = time.perf_counter(),np.random.default_rng(seed),torch.device(device or default_device())
-    codes = torch.from_numpy(world.space.to_codes(world.space.to_factors(np.arange(len(world)))))
-    test,train = _hold_out(codes, n_test, rng)
-    if net is None:
-        with seeded(seed): net = Oracle(world.image_shape[0], world.space.n_factors, world.image_shape[2])
-    net = net.to(device, memory_format=torch.channels_last).train()
-    opt = torch.optim.AdamW(net.parameters(), lr, betas=(.9,.99), weight_decay=.01, fused=True)
-    bar = ShareBar(progress)
-    dtype,seen = fast_dtype(device),0
-    for share in _pace(kimg, seconds, bs):
-        idx = train[rng.integers(len(train), size=bs)]
-        with torch.autocast(device.type, dtype, enabled=dtype!=torch.float32): read = net(world.tensor(idx).to(device))
-        loss = (read-codes[idx].to(device)).norm(dim=1).mean()
-        loss.backward()
-        opt.param_groups[0]['lr'] = lr*_one_cycle(share)
-        opt.step(); opt.zero_grad(); seen += bs
-        bar(share, f'L2 {loss:.3f}')
-    bar(1)
-    net,secs = net.eval().requires_grad_(False),time.perf_counter()-start
-    read,true = read_world(lambda x: net(x.to(device)), world, idx=test)
-    net.record = dict(l2=l2_score(read, true), mig=mig(read, true), n_test=len(test),
-                      kimg=seen/1000, seconds=secs, seed=seed)
-    return net

@@ -16,7 +16,8 @@ from torch import Tensor,nn
 from torch.nn import functional as F
 from fastprogress.fastprogress import progress_bar
 from ..core import ShareBar,default_device,fast_dtype,seeded,read_json,write_atomic,write_json
-from .disentangle import Oracle,_one_cycle,_pace,_table,entropy
+from .disentangle import _table,entropy
+from ..models.oracle import Oracle,one_cycle,pace
 
 # %% ../../nbs/metrics/53_separability.ipynb #ad45f924
 def conditional_entropy(
@@ -280,11 +281,11 @@ def train_attributes(
         with seeded(seed): net = Oracle(x.shape[-1], y.shape[1], x.shape[1])
     net,seen,dtype = net.to(device).train(),0,fast_dtype(device)
     opt,bar = torch.optim.AdamW(net.parameters(), lr, betas=(.9,.99)),ShareBar(progress)
-    for share in _pace(kimg, seconds, bs):
+    for share in pace(kimg, seconds, bs):
         x,y = batch(train[rng.integers(len(train), size=bs)])
         with torch.autocast(device.type, dtype, enabled=dtype!=torch.float32): logits = net(x)
         F.binary_cross_entropy_with_logits(logits.float(), y).backward()
-        opt.param_groups[0]['lr'] = lr*_one_cycle(share)
+        opt.param_groups[0]['lr'] = lr*one_cycle(share)
         opt.step(); opt.zero_grad(); seen += bs
         bar(share)
     bar(1)

@@ -32,7 +32,7 @@ _homes = dict(
     growing_discriminator   = 'semistyle.models.variants:GrowingDiscriminator',
     growing_semi_discriminator = 'semistyle.models.variants:GrowingSemiDiscriminator',
     vae                     = 'semistyle.models.vae:VAE',
-    oracle                  = 'semistyle.metrics.disentangle:Oracle')
+    oracle                  = 'semistyle.models.oracle:Oracle')
 _models = {}
 
 def _home(cls): return f'{cls.__module__}:{cls.__qualname__}'

@@ -15,7 +15,8 @@ from ..data.open import load_world
 from ..models.checkpoint import load_model
 from ..models.semi import semi_networks
 from .train import note_measures,plan_run,read_log,train_run
-from .page import as_model,evaluate_model,find_oracle,means
+from ..models.oracle import find_oracle
+from .page import as_model,evaluate_model,means
 from .page import model_report,sample_grid,turned_factors
 from ..models.sampling import Sampler
 

@@ -26,8 +26,9 @@ from ..metrics.disentangle import evaluate_encoder,evaluate_generator,render_rat
 from ..metrics.factors import factor_metrics,read_factors,score_factors
 from ..metrics.path import path_name,perceptual_path_length
 from ..metrics.quality import Inception,VGGFeatures,evaluate_quality,quality_name
-from .page import evaluate_labels,label_steps,labelled_rows,read_labels,seen_by
+from ..metrics.labels import evaluate_labels,label_steps,labelled_rows,read_labelled
 from ..metrics.separability import oracle_attributes,separability
+from .page import seen_by
 
 # %% ../../nbs/runs/72_evaluate.ipynb #da99dcc1
 @lru_cache
@@ -125,7 +126,7 @@ def read(self:Subject, n, seed, progress=False):
     if self.grid: res = read_factors(self.encode, self.world, n, seed, progress=progress)
     else:
         idx = np.random.default_rng(seed).permutation(self.rows(full=True))[:n]
-        codes,labels = read_labels(self.encode, self.world, idx)
+        codes,labels = read_labelled(self.encode, self.world, idx)
         res = codes,label_steps(labels, self.space).astype(np.int64)
     self._read = (n,seed),res
     return res
