@@ -89,7 +89,7 @@ def main(model:str='robot-64',  # Folder of a saved model, or the name of a ship
     from semistyle.discover.invert import model_projector,noise_maps
     from semistyle.metrics.discovery import world_attributes
     from semistyle.models.sampling import Sampler
-    from semistyle.runs.page import world_of
+    from semistyle.runs.subject import world_of
     from semistyle.models.checkpoint import load_model
     begin,saved = time.monotonic(),load_model(model)
     g,world = saved.generator,world_of(saved)

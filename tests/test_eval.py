@@ -4,7 +4,8 @@ import pytest,torch
 from commands import refuses,run,start
 from semistyle.data.open import load_world
 from semistyle.models.oracle import Oracle
-from semistyle.runs.evaluate import Subject,measure_model,measures,plan_measures
+from semistyle.runs.evaluate import measure_model,measures,plan_measures
+from semistyle.runs.subject import Subject
 from semistyle.models.checkpoint import load_model,save_model
 from semistyle.models.semi import semi_networks
 from semistyle.models.stylegan import Generator
@@ -181,7 +182,7 @@ def test_stand_in_inception(home, tmp_path):
     "Random weights in the form of Inception's file, from the file to a number that is not called KID"
     inc = pytest.importorskip('torch_fidelity.feature_extractor_inceptionv3')
     from unittest.mock import patch
-    from semistyle.runs.evaluate import sort_weights
+    from semistyle.runs.subject import sort_weights
     from semistyle.metrics.quality import evaluate_quality
     torch.manual_seed(0)
     with patch.object(inc, 'load_state_dict_from_url', lambda *a,**k: {}), patch.object(inc.FeatureExtractorInceptionV3, 'load_state_dict'):

@@ -379,3 +379,23 @@ def test_command(tmp_path):
     commands.refuses('semistyle_import', tmp_path/'bad.pkl', '--out', tmp_path/'bad', says=['posix.mkdir','nothing in it was run'])
     commands.refuses('semistyle_import', tmp_path/'gone.pkl', says=['is missing'])
     assert not (tmp_path/'ran').exists() and not (tmp_path/'bad').exists()
+
+def test_a_class_conditional_network_is_asked_with_labels_of_classes(tmp_path, monkeypatch):
+    "Shown, measured and searched, it is given one-hot labels of every class, and nothing that lies between them"
+    from semistyle.cli import discover,evaluate,show
+    from semistyle.models.stylegan2 import LabelMapping
+    imported(tmp_path, nvidia_pickle(G_ema=generator(c_dim=3), D=plain.Discriminator(3, 16, 3, **SMALL)))
+    asked,forward = [],LabelMapping.forward
+    def spy(self, z, c=None, *args, **kwargs):
+        if z is not None: asked.append(c.detach().clone())         # without `z` it is the discriminator's
+        return forward(self, z, c, *args, **kwargs)
+    monkeypatch.setattr(LabelMapping, 'forward', spy)
+    def classes():
+        c = torch.cat(asked); asked.clear()
+        assert ((c==0)|(c==1)).all() and (c.sum(1)==1).all()
+        return {*c.argmax(1).tolist()}
+    net = str(tmp_path/'out')
+    for kind in ('grid','mixing'):
+        show(net, kind, out=str(tmp_path/f'{kind}.png')); assert classes()=={0,1,2}
+    evaluate(net, metrics='path_disc', samples='20', seeds=1, out=str(tmp_path/'m.json')); assert classes()=={0,1,2}
+    discover(net, out=str(tmp_path/'d'), method='sefa', directions=2, samples=200, n=4, features='disc'); assert classes()=={0,1,2}

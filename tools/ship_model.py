@@ -11,7 +11,8 @@ from fastcore.script import call_parse
 from semistyle.core import machine_info,mean_std,record_result
 from semistyle.data.open import load_world
 from semistyle.models.oracle import find_oracle
-from semistyle.runs.page import evaluate_model,world_of
+from semistyle.runs.evaluate import measure_model
+from semistyle.runs.subject import Subject,world_of
 from semistyle.metrics.quality import evaluate_quality
 from semistyle.models.sampling import Sampler
 from semistyle.models.checkpoint import load_model,save_model
@@ -53,9 +54,9 @@ def quality(g, world, n, seeds):
 
 def measured(saved, world, n, seeds):
     "What can be said of a model"
-    if 'oracle' in saved.networks: return evaluate_model(saved, world, None, n, seeds)
-    if not saved.generator.c_dim: return quality(saved.generator, world, n, seeds)
-    return evaluate_model(saved, world, find_oracle(world), n, seeds)
+    oracle = None if 'oracle' in saved.networks else find_oracle(world)
+    if oracle and not saved.generator.c_dim: return quality(saved.generator, world, n, seeds)
+    return measure_model(Subject(saved, world, oracle), n=n, seeds=seeds)['metrics']
 
 @call_parse
 def main(model:str,     # Folder of a saved model

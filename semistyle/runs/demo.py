@@ -16,7 +16,8 @@ from ..models.checkpoint import load_model
 from ..models.semi import semi_networks
 from .train import note_measures,plan_run,read_log,train_run
 from ..models.oracle import find_oracle
-from .page import as_model,evaluate_model,means
+from .evaluate import means,measure_model
+from .subject import Subject,as_model
 from .page import model_report,sample_grid,turned_factors
 from ..models.sampling import Sampler
 
@@ -35,7 +36,7 @@ def rehearse(
     model = as_model(generator=nets[0], discriminator=nets[1])
     for _ in range(2):
         start = time.monotonic()
-        evaluate_model(model, world, oracle, n, seeds=[0], progress=False)
+        measure_model(Subject(model, world, oracle), n=n, seeds=[0], progress=False)
     return (time.monotonic()-start)/n
 
 def plan_time(
@@ -78,10 +79,9 @@ def _more_sections(out, scale):
 # %% ../../nbs/runs/76_demo.ipynb #3d038d2e
 def _measure(model, world, oracle, n, seed, progress):
     "The model's measures, and what true pictures get from the same oracle"
-    metrics = means(evaluate_model(model, world, oracle, n, [seed], progress))
-    if oracle is None: return metrics,{}
-    true = evaluate_model(as_model(oracle=oracle), world, n=n, seeds=[seed], progress=False)
-    return metrics,{f'{k}_gen':v for k,v in means(true).items()}
+    res = measure_model(Subject(model, world, oracle), n=n, seeds=[seed], progress=progress)
+    return means(res['metrics']),means(res['ceiling'])
+
 def _page(out, model, world, metrics, ceiling, n, note):
     "Pictures as files, and the page that shows them"
     total,cfg,scale = len(world.space),model.config,max(1, 64//world.resolution)
