@@ -199,8 +199,8 @@ def _table(rows):
 
 def _subject(model, world, oracle, any_world, weights, **options):
     "A saved model with its world and oracle, tried out"
-    from semistyle.runs.evaluate import Subject,check_subject,sort_weights
-    from semistyle.runs.page import find_oracle,world_of
+    from semistyle.runs.subject import Subject,check_subject,sort_weights,world_of
+    from semistyle.models.oracle import find_oracle
     from semistyle.models.checkpoint import load_model
     model,weights = load_model(model),sort_weights(weights.split(',')) if weights else None
     if any_world and not (world or model.config.get('world')): world = None
@@ -219,7 +219,8 @@ def _table_line(k, v):
 
 def _report(path, subject, res, model, n):
     "A page of what was measured, and of pictures"
-    from semistyle.runs.page import means,model_report
+    from semistyle.runs.evaluate import means
+    from semistyle.runs.page import model_report
     true = {k:res['ceiling'][k]['mean'] for k in ('mig_gen','l2_gen') if k in res['ceiling']}
     rows = [dict(measure=k, better=next(p['better'][k] for p in res['protocols'].values() if k in p['better']), **v)
             for k,v in res['metrics'].items()]
@@ -308,7 +309,8 @@ def _rendered(model):
 def _draw(kind, suffix, model, world, seed, psi):
     "A picture (or the frames of an animation) of some kind"
     from semistyle.viz import turning_frames
-    from semistyle.runs.page import interpolation,mixing_grid,sample_grid,turned_factors,world_of
+    from semistyle.runs.page import interpolation,mixing_grid,sample_grid,turned_factors
+    from semistyle.runs.subject import world_of
     from semistyle.models.sampling import Sampler
     scale = max(1, 128//model.generator.img_resolution)
     if kind=='grid': return sample_grid(model, 60, seed, psi, ncol=10, scale=scale)

@@ -15,8 +15,8 @@ from torch import nn
 from torch.nn import functional as F
 from ..core import seeded
 from ..data.open import load_world
-from ..runs.evaluate import Subject,measures
-from ..runs.page import as_model
+from ..runs.evaluate import measures
+from ..runs.subject import Subject,as_model
 from ..models.features import as_features
 
 # %% ../../nbs/bench/82_memory.ipynb #7d8a2423

@@ -14,7 +14,7 @@ from fastcore.basics import patch
 import semistyle
 from ..core import file_sha256,read_json,to_json
 from ..data.factors import as_dataset
-from ..data.identity import data_hash,on_scales,open_source,taught
+from ..data.identity import data_hash,on_scales,open_source,options_of,taught
 from ..data.open import is_world
 from ..models.checkpoint import SavedModel
 from ..models.features import VGG16,load_weights,lpips_vgg
@@ -63,7 +63,7 @@ def world_of(
     if data and not is_world(name):
         was = data['resize'] or {}
         given = {k:was[k] for k,usual in (('fit','crop'),('filter','box')) if was.get(k, usual)!=usual} | (
-            {k:v for k,v in data['options'].items() if own and k!='labels'}) | given
+            {k:v for k,v in options_of(data).items() if own and k!='labels' or k=='rules'}) | given
     return _check_space(model, open_source(name, nets[0].init_args['img_resolution'], labels=labels, **given))
 
 # %% ../../nbs/runs/71_subject.ipynb #cb13ad36
