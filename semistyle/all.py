@@ -19,6 +19,7 @@ from .training.presets import presets,semi_learner
 from .training.callbacks import RunBar,TrainingPanel
 # metrics
 from .metrics.disentangle import evaluate_encoder,evaluate_generator,read_generated,factor_errors,render_ratio
+from .metrics.labels import evaluate_labels
 from .metrics.factors import score_factors
 from .metrics.discovery import relative_changes,world_attributes
 # discovery and editing
@@ -29,7 +30,9 @@ from .discover.invert import model_projector,project_both
 from .discover.edits import edit_maps,edit_rows,edit_strips,load_edit,projection_edit,save_edit
 # runs: folder in, folder out
 from .runs.train import plan_run,train_run
-from .runs.page import evaluate_labels,model_report,seen_by,world_of
+from .runs.subject import Subject,seen_by,world_of
+from .runs.evaluate import measure_model
+from .runs.page import model_report
 from .runs.discover import run_discovery
 from .runs.edit import read_photos
 from .widgets import CodeSliders,DirectionSliders
