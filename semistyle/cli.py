@@ -508,7 +508,7 @@ def semistyle_import(
         out = Path(out or Path(path).stem)
         _writable(out.with_name(f'{out.name}.json'))
         from semistyle.core import record_result
-        from semistyle.models.importer import import_model
+        from semistyle.models.importing.networks import import_model
         from semistyle.models.sampling import visible
         from semistyle.viz import image_grid,save_image
         m = import_model(path, out)

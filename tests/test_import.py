@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np, pytest, torch
 import commands,plain_stylegan2 as plain
 from semistyle.models.checkpoint import load_model
-from semistyle.models.importer import ImportRefused,import_model
+from semistyle.models.importing.description import ImportRefused
+from semistyle.models.importing.networks import import_model
 
 SOURCE = Path(plain.__file__).read_text()
 SMALL = dict(channel_base=128, channel_max=16)
@@ -279,7 +280,7 @@ def test_nothing_is_imported(tmp_path):
     (tmp_path/'net.pkl').write_bytes(nvidia_pickle(source='import antigravity', G_ema=generator()))
     code = f'''
 import sys
-from semistyle.models.importer import import_model
+from semistyle.models.importing.networks import import_model
 import semistyle.models.stylegan2, safetensors.torch, zipfile, torch, torch.nn.utils.stateless, torch._subclasses
 import_model({str(tmp_path/'net.pkl')!r}, {str(tmp_path/'first')!r})
 seen = []

@@ -41,6 +41,10 @@ class Attributes:
                                  f"{', '.join(bad)}: has it diverged, or do the pictures?")
         return out.detach().float().cpu()
 
+    def __repr__(self):
+        what = 'names not known before it is asked' if self.names is None else ', '.join(self.names)
+        return f'Attributes({self.name!r}: {what})'
+
 def as_attributes(
     predict # An `Attributes`, or any callable
 )->Attributes:
