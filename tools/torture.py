@@ -58,9 +58,9 @@ def act(command, args, out, sort=None, n=0):
         def g(*a, **k):
             counts[name] = counts.get(name, 0)+1
             if sort==name+'-' and counts[name]==n: os.kill(os.getpid(), signal.SIGKILL)
-            res = f(*a, **k)
-            if sort==name+'+' and counts[name]==n: os.kill(os.getpid(), signal.SIGKILL)
-            return res
+            try: return f(*a, **k)
+            finally:
+                if sort==name+'+' and counts[name]==n: os.kill(os.getpid(), signal.SIGKILL)
         setattr(os, name, g)
     for o in ('replace','fsync','unlink'): watch(o)
     sys.argv = [f'semistyle_{command}', *map(str, args), '--out', str(out)]
