@@ -18,15 +18,15 @@ def main(kimg:float=10., # Thousands of images
     from semistyle.core import set_seed
     from semistyle.data.open import load_world
     from semistyle.models.checkpoint import save_model
-    from semistyle.training.presets import get_preset,stylegan_learner
+    from semistyle.training.presets import gan_learner,get_preset
     for name in only.split() or settings:
         path = Path(out)/f'{name}-32'
         if path.exists(): continue
         p,world = get_preset('robot-32'),load_world(name, 32)
         more = dict(z_dim=64, w_dim=64, mapping_layers=4, mapping_lr_mul=.1, use_noise=True)
         set_seed(seed)
-        learn = stylegan_learner(world, 'robot-32', seed, style_mixing=.9, g_args=p['g_args']|more|settings[name],
-                                 d_args=p['d_args']|dict(patch=settings[name]['patch']))
+        learn = gan_learner(world, 'robot-32', seed, kind='stylegan', style_mixing=.9,
+                            g_args=p['g_args']|more|settings[name], d_args=p['d_args']|dict(patch=settings[name]['patch']))
         start = time.monotonic()
         learn.fit_kimg(kimg)
         command = f'python experiments/stylegan_studies.py --kimg {kimg:g} --seed {seed}'

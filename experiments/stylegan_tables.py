@@ -27,13 +27,14 @@ widths = dict(channel_base=512, channel_max=64, blur=False, patch=2)
 def make(world, seed, kind='style', depth=8, use_noise=False, mixing=0.):
     "The Learner of a row"
     from semistyle.core import set_seed
-    from semistyle.models.stylegan import Generator
     from semistyle.models.variants import TraditionalGenerator
-    from semistyle.training.presets import stylegan_learner
+    from semistyle.training.presets import gan_learner,get_preset,preset_networks
     g_args = widths | dict(z_dim=64, w_dim=64, mapping_layers=depth, mapping_lr_mul=.1, use_noise=use_noise)
+    p = get_preset(f'robot-{world.resolution}', kind='stylegan', g_args=g_args, d_args=widths, style_mixing=mixing, **common)
     set_seed(seed)
-    learn = stylegan_learner(world, f'robot-{world.resolution}', seed, g_args=g_args, d_args=widths, style_mixing=mixing,
-                             generator=TraditionalGenerator if kind=='traditional' else Generator, **common)
+    size = dict(img_resolution=world.resolution, img_channels=world.image_shape[2])
+    g = TraditionalGenerator(**size, **g_args) if kind=='traditional' else None
+    learn = gan_learner(world, p, seed, networks=g and (g, preset_networks(p, 0, world.image_shape[2])[1]))
     learn.divergence_watch.min_spread = 0. # a traditional generator behind 8 layers begins with nearly one picture, which is no collapse
     return learn
 
