@@ -18,7 +18,7 @@ from ..data.packed import PackedDataset,_pack_chunks,n_cores,pack,plan_pack
 from ..data.files import need
 from ..data.open import load_dataset
 from ..data.open import load_world
-from ..training.presets import get_preset,semi_learner
+from ..training.presets import gan_learner,get_preset
 from .train import _turn,in_turns
 
 # %% ../../nbs/bench/82_data.ipynb #4711a828
@@ -161,7 +161,7 @@ def bench_packed_training(
         store = pack(_Part(get_preset(preset, **settings)['img_resolution']), f'{tmp}/store', progress=False)
         def learner(world):
             set_seed(seed)
-            return semi_learner(world, preset, seed, **settings)
+            return gan_learner(world, preset, seed, **settings)
         learners = [learner(o) for o in (store,InMemory(store))]
         p = learners[0].preset
         times = in_turns([lambda o=o: _turn(o, False) for o in learners], seconds, progress=progress)

@@ -14,7 +14,7 @@ from ..discover.train import DiscoveryLearner,LatentStream,subspace_navigator,co
 from ..models.features import DiscriminatorFeatures
 from ..models.stylegan2 import StyleGAN2Discriminator,StyleGAN2Generator
 from .train import in_turns
-from ..training.stylegan2 import stylegan2_presets
+from ..training.presets import presets
 
 # %% ../../nbs/bench/83_discover.ipynb #f3c2c450
 def bench_networks(
@@ -23,11 +23,11 @@ def bench_networks(
 )->tuple:              # Generator, discriminator
     "Untrained StyleGAN2 networks of a preset's size"
     name = f'world-{resolution}'
-    if name not in stylegan2_presets:
-        sizes = [k.split('-')[1] for k in stylegan2_presets if k.startswith('world-')]
+    if name not in presets:
+        sizes = [k.split('-')[1] for k in presets if k.startswith('world-')]
         raise ValueError(f"resolution should be one of {', '.join(sizes)}, got {resolution}")
     set_seed(seed)
-    p = stylegan2_presets[name]
+    p = presets[name]
     return StyleGAN2Generator(resolution, **p['g_args']).eval(),StyleGAN2Discriminator(resolution, **p['d_args'])
 
 def _default(name): return inspect.signature(learn_directions).parameters[name].default

@@ -14,7 +14,7 @@ from ..core import ShareBar,set_seed
 from ..data.open import load_world
 from ..models.layers import reference_ops
 from ..training.gan import StyleGANLearner
-from ..training.presets import get_preset,semi_learner
+from ..training.presets import gan_learner,get_preset
 
 # %% ../../nbs/bench/80_train.ipynb #381c13a1
 def in_turns(
@@ -53,7 +53,7 @@ def bench_train(
     world = load_world(world, get_preset(preset, **settings)['img_resolution'])
     def learner():
         set_seed(seed)
-        return semi_learner(world, preset, seed, **settings)
+        return gan_learner(world, preset, seed, **settings)
     ours,baseline = learner(),learner()
     baseline.dtype = torch.float32
     times = in_turns([lambda: _turn(ours, False), lambda: _turn(baseline, True)], seconds, progress=progress)

@@ -20,30 +20,27 @@ from ..data.loaders import split_labels
 from ..data.open import is_world,load_world
 from ..data.identity import check_images,data_hash,describe_data,open_source,options_of,place_of
 from ..models.checkpoint import load_model,save_model
-from ..models.semi import SemiDiscriminator
-from ..models.stylegan import Generator
-from ..models.stylegan2 import StyleGAN2Generator,StyleGAN2Discriminator
 from ..viz import save_image,to_uint8
 from ..training.callbacks import RunBar,SaveState,TimeBudget,TrainingPanel
 from ..training.gan import StyleGANLearner
-from ..training.presets import get_preset,presets,semi_learner
-from ..training.stylegan2 import stylegan2_learner,stylegan2_presets,stylegan2_settings
+from ..training.presets import gan_learner,get_preset,kinds
 
 # %% ../../nbs/runs/70_train.ipynb #dafd44b6
-_semi = dict(g_args=Generator, d_args=SemiDiscriminator)
-_plain = dict(g_args=StyleGAN2Generator, d_args=StyleGAN2Discriminator)
 _fractions = {'kimg','eta'} # may be written without a point in a preset
 
 def _fits(v, was, name=None):
     "Whether `v` can stand where `was` stands"
     if isinstance(was, (bool,str)): return isinstance(v, type(was))
     if isinstance(was, (tuple,list)): return isinstance(v, list) and len(v)==len(was) and all(map(_fits, v, was, was))
-    if isinstance(was, int) and name not in _fractions: return type(v) is int and v>=1
+    if isinstance(was, int) and name not in _fractions: return type(v) is int and v>=min(was, 1)
     return type(v) in (int,float) and 0<=v<float('inf')
 
-def _is_plain(settings):
-    "Whether settings are of an unconditional StyleGAN2, which sees no label"
-    return 'pl_weight' in settings
+def _value(text):
+    "A number, a list or a truth of JSON, or the text itself; `.5` is a number too"
+    for read in (json.loads, float):
+        try: return read(text)
+        except ValueError: pass
+    return text
 
 def _defaults(cls):
     return {k:p.default for k,p in inspect.signature(cls).parameters.items() if p.default is not p.empty}
@@ -54,20 +51,18 @@ def parse_settings(
     settings:dict, # What they change: a preset, or the settings of a run
 )->dict:           # Name -> new value, as `get_preset` takes them
     "Settings from the words of a command line"
-    res,nets = {},_plain if _is_plain(settings) else _semi
+    res,nets = {},kinds[settings['kind']]
     for o in items or ():
         key,_,text = o.partition('=')
         name,_,arg = key.partition('.')
-        if name not in settings or bool(arg)!=(name in nets):
+        if name not in settings or bool(arg)!=(name in nets) or name=='kind':
             raise ValueError(f"a setting should be one of {sorted(settings)} and a value, such as bs=16 or "
                              f"g_args.z_dim=8, got {o!r}")
         known = settings
         if arg:
             known = _defaults(nets[name]) | settings[name]
             if arg not in known: raise ValueError(f"{name} should be given one of {sorted(known)}, got {o!r}")
-        try: v = json.loads(text)
-        except json.JSONDecodeError: v = text
-        was = known[arg or name]
+        v,was = _value(text),known[arg or name]
         if not _fits(v, was, name): raise ValueError(f"{key} should be like {was!r}, got {text!r}")
         if arg: res[name] = res.get(name, settings[name]) | {arg:v}
         else: res[name] = v
@@ -78,7 +73,7 @@ _data_of = {'celeba-256': dict(world='celeba', filter='lanczos')} # What a prese
 
 def _suited(p, ds, given):
     "Settings of a preset, suited to a data set where they are not among those `given`"
-    if ds.grid or _is_plain(p): return p
+    if ds.grid or p['kind']!='semi': return p
     new = dict(image_weight=0.)
     if not ds.labelled: new |= dict(eta=0., beta=0., alpha=0., gamma_e=p['gamma_g'])
     return p | {k:v for k,v in new.items() if k not in given}
@@ -155,7 +150,7 @@ def _reopen(out, run, given={}):
     return run
 
 # %% ../../nbs/runs/70_train.ipynb #581854d6
-def _nets(settings): return _plain if _is_plain(settings) else _semi
+def _nets(settings): return {k:kinds[settings['kind']][k] for k in ('g_args','d_args')}
 
 def _spelled(settings):
     "Settings that say of each network what a later version may mean by default"
@@ -164,8 +159,9 @@ def _spelled(settings):
 
 def _as_it_was(settings):
     "Settings of a run, with what those of older runs did not say"
+    if 'kind' not in settings: settings = dict(kind='stylegan2' if 'pl_weight' in settings else 'semi') | settings
     old = {k:getattr(cls, 'before', {})|settings.get(k, {}) for k,cls in _nets(settings).items()}
-    return ({} if _is_plain(settings) else dict(kernels=False)) | settings | old
+    return (dict(kernels=False) if settings['kind']=='semi' else {}) | settings | old
 
 # %% ../../nbs/runs/70_train.ipynb #9aaa10bc
 _reading = 'labels','fit','filter','skip_broken','label_columns','missing','class_order','bits'
@@ -196,13 +192,6 @@ def _go_on(out, asked, items, options):
     return _reopen(out, run, given) if 'data' in run else run
 
 # %% ../../nbs/runs/70_train.ipynb #431c1b79
-def _settings(preset, **given):
-    "Settings of a preset of either kind, some replaced"
-    if preset in stylegan2_presets: return stylegan2_settings(preset, **given)
-    if preset in presets: return get_preset(preset, **given)
-    raise ValueError(f"preset should be one of {sorted(presets)}, or of {sorted(stylegan2_presets)} for an "
-                     f"unconditional StyleGAN2, got {preset!r}")
-
 def _dressing(run):
     "What lies behind the shapes of a dressed world: another picture there is another world"
     if 'data' in run or not run['world'].startswith('sprites-'): return {}
@@ -217,8 +206,8 @@ def _new_run(asked, items, settings, options, command):
         raise ValueError(f"{next(iter(options))} should be given for a data set from files, the world {name!r} is "
                          "rendered: leave it out")
     size,preset = asked['img_resolution'],asked['preset'] or f"{name or 'robot'}-{asked['img_resolution'] or 32}"
-    given = parse_settings(items, _settings(preset)) | settings
-    p = _spelled(_settings(preset, **given))
+    given = parse_settings(items, get_preset(preset)) | settings
+    p = _spelled(get_preset(preset, **given))
     if size not in (None,p['img_resolution']):
         raise ValueError(f"resolution should be {p['img_resolution']}, as preset {preset!r} says, got {size}: "
                          f"choose another preset, or set img_resolution={size} as well")
@@ -363,11 +352,12 @@ def run_card(
     "A model card for what a run has made"
     s,data,size = run['settings'],run.get('data'),'{0}x{0}'.format(run['settings']['img_resolution'])
     facts = dict(world=f"{run['world']} at {size}") if not data else _data_facts(data, size)
-    labels = 'none' if _is_plain(s) else f"{100*s['eta']:g} % of the images"
+    s = _as_it_was(s)
+    labels = 'none' if s['kind']!='semi' else f"{100*s['eta']:g} % of the images"
     facts |= dict(preset=run['preset'], labels=labels, seed=run['seed'],
                   images=f'{kimg:.1f} thousand', time=f'{seconds/60:.1f} minutes')
     if run.get('command'): facts['command'] = f"`{run['command']}`"
-    lines = [f"# {'StyleGAN2' if _is_plain(s) else 'Semi-StyleGAN'} of {run['world']} at {size}\n",
+    lines = [f"# {kinds[s['kind']]['title']} of {run['world']} at {size}\n",
              *[f'- {k}: {v}' for k,v in facts.items()]]
     if metrics: lines += ['\n| measure | value |\n|---|---|', *[f'| {k} | {v:.4f} |' for k,v in metrics.items()]]
     if data and data['taught']: lines += _taught_lines(data['taught'])
@@ -394,7 +384,7 @@ class Checkpoints(SaveState):
         "Save the averaged networks as a model"
         run,ema = self.run_info,self.generator_ema
         if secs is None: secs = self.loss_log.seconds()
-        codes = {} if _is_plain(run['settings']) else dict(space=_code_space(self.world), eta=run['settings']['eta'])
+        codes = {} if run['settings']['kind']!='semi' else dict(space=_code_space(self.world), eta=run['settings']['eta'])
         config = dict(run, **codes, resolution=self.world.resolution, kimg=self.kimg, seconds=secs)
         card = run_card(run, self.kimg, secs)
         save_model(self.out/'model', config, card, generator=ema.g_ema, discriminator=ema.d_ema)
@@ -509,8 +499,7 @@ def _learner_of(out, run, world, save_kimg, progress, cbs, threads):
     "A run's Learner as it is before the first batch, and what its folder says of it"
     set_seed(run['seed'])
     cbs,settings = [*_callbacks(out, run, save_kimg, run.get('minutes'), progress), *cbs],run['settings']
-    learner = stylegan2_learner if _is_plain(settings) else semi_learner
-    learn = learner(world, preset=run['preset'], seed=run['seed'], cbs=cbs, device=default_device(), **settings)
+    learn = gan_learner(world, settings, run['seed'], cbs, default_device())
     _set_threads(learn, run, threads, not (out/'run.json').exists())
     if getattr(run, 'place', None): write_json(out/'source.json', run.place)
     if not (out/'run.json').exists(): write_json(out/'run.json', run)
