@@ -15,7 +15,7 @@ install: $(INSTALLED) ## the virtual environment, when it is missing or settings
 $(INSTALLED): settings.ini setup.py
 	[ -x $(VENV)/bin/python ] || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV): several minutes the first time"
-	$(VENV)/bin/python -m pip install -qq --no-compile --editable '.[dev]'
+	$(VENV)/bin/python -m pip install -qq --editable '.[dev]'
 	touch $@
 
 demo: $(INSTALLED) ## train a small Semi-StyleGAN, then open demo/report.html (ARGS=--quick: 90 seconds)
