@@ -23,6 +23,7 @@ from .metrics.labels import evaluate_labels
 from .metrics.factors import score_factors
 from .metrics.discovery import relative_changes,world_attributes
 # discovery and editing
+from .discover.subspace import informative_subspace
 from .discover.navigator import Directions,direction_strips,load_directions,owner_of
 from .discover.train import learn_directions
 from .discover.refine import name_and_score,short_list,visible_steps
