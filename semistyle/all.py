@@ -31,8 +31,7 @@ from .discover.invert import model_projector,project_both
 from .discover.edits import edit_maps,edit_rows,edit_strips,load_edit,projection_edit,save_edit
 # runs: folder in, folder out
 from .runs.train import plan_run,train_run
-from .runs.subject import Subject,seen_by,world_of
-from .runs.evaluate import measure_model
+from .runs.subject import seen_by,world_of
 from .runs.page import model_report
 from .runs.discover import run_discovery
 from .runs.edit import read_photos
