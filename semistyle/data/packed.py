@@ -50,6 +50,7 @@ def _pack_chunk(source, plan, file, k):
 def _worker(source, plan, path, todo, counter, parent, conn):
     "Pack chunks until there are none, or no parent to tell; send (number, checksum) or the error"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a command has its own handler, which a fork inherits
     try:
         with open(path or os.devnull, 'r+b') as f:
             while os.getppid()==parent:
