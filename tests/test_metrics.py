@@ -6,7 +6,7 @@ from sklearn.metrics import mutual_info_score
 from sklearn.svm import LinearSVC
 from commands import refuses,run
 from semistyle.data.factors import FactorSpace
-from semistyle.metrics import factors as M
+from semistyle.metrics import factors as M,votes as V
 from semistyle.metrics.disentangle import mig
 
 class Plain:
@@ -109,39 +109,39 @@ def test_factor_vae_score_is_that_of_the_published_loop(seed):
         return table
     train,test = votes(150),votes(80)
     want = sum(test[train[:,d].argmax(),d] for d in range(4))/80
-    got = M.evaluate_factor_vae(mixed, world, None, 150, 80, 16, seed=seed, n_var=400)
+    got = V.evaluate_factor_vae(mixed, world, None, 150, 80, 16, seed=seed, n_var=400)
     assert abs(got['factor_vae']-want) < 1e-9 and .4 < want < 1
 
 def test_factor_vae_leaves_out_constant_dimensions():
     world = Plain(3,4,5)
     def dead(x): return torch.cat([flat(x)[:,:1], torch.full((len(x),1), .3), flat(x)[:,1:]], 1)
     for n in (None,4000):
-        res = M.evaluate_factor_vae(dead, world, n, 200, 100, 16, threshold=0, n_var=500)
+        res = V.evaluate_factor_vae(dead, world, n, 200, 100, 16, threshold=0, n_var=500)
         assert res['factor_vae']==1 and res['pruned']==[1]
-    res = M.evaluate_factor_vae(lambda x: 0*flat(x), world, None, 20, 10, 16, n_var=50)
+    res = V.evaluate_factor_vae(lambda x: 0*flat(x), world, None, 20, 10, 16, n_var=50)
     assert res['factor_vae']==0 and res['pruned']==[0,1,2]
 
 def test_codes_below_the_threshold_are_not_silently_worth_nothing():
     f = np.random.default_rng(0).integers(2, size=(600,2))
-    with pytest.warns(UserWarning, match='scale the codes'): assert M.factor_vae_score(f/1000, f)['factor_vae']==0
+    with pytest.warns(UserWarning, match='scale the codes'): assert V.factor_vae_score(f/1000, f)['factor_vae']==0
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        assert M.factor_vae_score(f/1000, f, threshold=0)['factor_vae']==1
+        assert V.factor_vae_score(f/1000, f, threshold=0)['factor_vae']==1
 
 def test_a_picture_is_read_once_and_memory_is_bounded_by_the_batch():
     world = Plain(9,8,7)
-    M.evaluate_factor_vae(flat, world, None, 300, 100, n_var=200, read_bs=50)
+    V.evaluate_factor_vae(flat, world, None, 300, 100, n_var=200, read_bs=50)
     assert sum(world.batches)==len(world) and max(world.batches)<=50
     world.batches.clear()
-    M.read_factors(flat, world, 20_000, bs=64)
+    V.read_factors(flat, world, 20_000, bs=64)
     assert sum(world.batches)==len(world) and max(world.batches)<=64
 
 def test_two_thirds_learn_and_one_third_judges():
     x = np.arange(90)[:,None]+np.zeros((90,2))
-    a,y,b,yt = M._parts(x, x%3, 'it')
+    a,y,b,yt = V.split_parts(x, x%3, 'it')
     assert len(a)==60 and sorted([*a[:,0],*b[:,0]])==list(range(90))
 
-scores = dict(factor_vae=M.factor_vae_score, beta_vae=M.beta_vae_score, mig=mig, sap=M.sap, modularity=M.modularity,
+scores = dict(factor_vae=V.factor_vae_score, beta_vae=V.beta_vae_score, mig=mig, sap=M.sap, modularity=M.modularity,
               explicitness=M.explicitness, dci=M.dci, dci_hist=M.dci_hist)
 f = np.random.default_rng(0).integers(3, size=(900,2)).astype(float)
 bad = dict(nan=(np.where(np.arange(900)[:,None]==7, np.nan, f), f, 'codes should be finite'),
@@ -177,8 +177,8 @@ def test_tensors_and_other_number_types_are_taken():
     for o in others: assert M.sap(o, o)==want
 
 def test_rare_values_name_the_way_out():
-    with pytest.raises(ValueError, match='give more samples or a smaller bs'): M.factor_vae_score(f[:150], f[:150])
-    assert M.factor_vae_score(f[:150], f[:150], bs=8)['factor_vae']>.99
+    with pytest.raises(ValueError, match='give more samples or a smaller bs'): V.factor_vae_score(f[:150], f[:150])
+    assert V.factor_vae_score(f[:150], f[:150], bs=8)['factor_vae']>.99
 
 def test_results_name_their_protocol_size_and_seeds():
     res = M.evaluate_factors(flat, Plain(3,4), n=1200, seeds=(3,4), metrics=[o for o in M.factor_metrics if o!='dci'])

@@ -14,7 +14,7 @@ from sklearn.metrics import mutual_info_score
 from ..data.open import load_world
 from ..metrics.disentangle import discretise,mig
 from ..models.oracle import Oracle
-from ..metrics.factors import evaluate_factor_vae,factor_vae_loop
+from ..metrics.votes import evaluate_factor_vae,factor_vae_loop
 from ..metrics.quality import frechet_distance
 
 # %% ../../nbs/bench/81_metrics.ipynb #c8068c05

@@ -18,7 +18,7 @@ from ..data.identity import data_hash,on_scales,open_source,options_of,taught
 from ..data.open import is_world
 from ..models.checkpoint import SavedModel
 from ..models.features import VGG16,load_weights,lpips_vgg
-from ..metrics.factors import read_factors
+from ..metrics.votes import read_factors
 from ..metrics.labels import label_steps,labelled_rows,read_labelled
 from ..metrics.quality import Inception,VGGFeatures
 
