@@ -121,23 +121,6 @@ def semistyle_demo(
         if note: say(note)
     if not _is_command(): return res
 
-# %% ../nbs/91_cli.ipynb #e618688e
-def _run_notes(run):
-    "What one should know of the labels before the run starts, in lines"
-    if not run.get('data'): return
-    taught,p = run['data']['taught'],run['settings']
-    if 'eta' not in p: return (yield f"{run['world']}: {run['data']['images']:,} images; labels are not read")
-    if not taught:
-        yield (f"{run['world']}: {run['data']['images']:,} images, no labels, so a code without names is learned "
-               "(Info-StyleGAN)")
-    for o in taught:
-        if o['unseen'] and o['values']<=33:
-            yield f"{o['name']}: {o['unseen']} of {o['values']} values are in none of {o['labelled']:,} labels"
-    if taught:
-        few = min(taught, key=lambda o: o['labelled'])
-        yield (f"{run['world']}: {run['data']['images']:,} images, labels for {100*p['eta']:g} %, "
-               f"fewest of {few['name']} ({few['labelled']:,})")
-
 # %% ../nbs/91_cli.ipynb #542581f9
 @call_parse
 def semistyle_train(
@@ -171,7 +154,7 @@ def semistyle_train(
         if sum(o.split('=')[0]=='--set' for o in sys.argv)>1:
             raise ValueError('set should be given once, with all settings: --set "bs=16 lr_g=0.001"')
         from semistyle.core import read_json
-        from semistyle.runs.train import note_measures,plan_run,train_run
+        from semistyle.runs.train import note_measures,plan_run,run_notes,train_run
         from semistyle.training.callbacks import TrainingDiverged
         args = dict(world=world, preset=preset, resolution=resolution, seed=seed, minutes=minutes, eta=eta, kimg=kimg,
                     labels=labels, fit=fit, filter=filter, skip_broken=skip_broken, label_columns=label_columns, missing=missing,
@@ -179,7 +162,7 @@ def semistyle_train(
         command = _command_line('train', out=str(out), set=set, **args)
         run = plan_run(out, items=set.split(), resume=resume, command=command, **args)
         for o in (run.dataset.notes if getattr(run, 'dataset', None) is not None else ()): print(o)
-        for o in _run_notes(run): print(o)
+        for o in run_notes(run): print(o)
         try: train_run(out, run, save, threads=threads)
         except TrainingDiverged as e: raise ValueError(_sentence(e)) from e
         say(f'{out}/model is trained')
@@ -189,14 +172,6 @@ def semistyle_train(
         note_measures(out/'model', {k:v['mean'] for k,v in read_json(out/'metrics.json')['metrics'].items()})
 
 # %% ../nbs/91_cli.ipynb #5e7b8b6f
-def _table(rows):
-    "Dicts as lines of text, their keys above"
-    from semistyle.viz import format_value
-    cells = [[*rows[0]]] + [[o if isinstance(o, str) else format_value(o, 4) for o in r.values()] for r in rows]
-    widths = [max(map(len, col)) for col in zip(*cells)]
-    def line(r): return '  '.join([r[0].ljust(widths[0])] + [o.rjust(w) for o,w in zip(r[1:], widths[1:])])
-    return '\n'.join(map(line, cells))
-
 def _subject(model, world, oracle, any_world, weights, **options):
     "A saved model with its world and oracle, tried out"
     from semistyle.runs.subject import Subject,check_subject,sort_weights,world_of
@@ -274,6 +249,7 @@ def semistyle_eval(
         for o in (out, report):
             if o and not check: _writable(o)
         from semistyle.runs.evaluate import measure_model,plan_measures
+        from semistyle.viz import text_table
         subject = _subject(model, world, oracle, bool(metrics or check), weights, labels=labels)
         if report and (subject.generator is None or subject.world is None):
             raise ValueError(f"report should be asked for a model with a generator and a world, {model} lacks "
@@ -282,7 +258,7 @@ def semistyle_eval(
         jobs,skipped = plan_measures(subject, metrics or 'all'*check, samples, n)
         lacking = [f'{k} is left out: {why}' for k,why in skipped.items()]
         if check:
-            say(_table([dict(measure=k, pictures=f'{v:,}') for k,v in jobs.items()]))
+            say(text_table([dict(measure=k, pictures=f'{v:,}') for k,v in jobs.items()]))
             for o in lacking: say(o)
             return
         if metrics or subject.grid is False: print('\n'.join(lacking))
@@ -291,7 +267,7 @@ def semistyle_eval(
                             model=model, samples=n or 10_000)
         true = {f'{k} of true pictures':v for k,v in res['ceiling'].items()}
         lines = [_table_line(k, v) for k,v in (res['metrics'] | true).items()]
-        say(_table(lines) if lines else 'nothing could be measured')
+        say(text_table(lines) if lines else 'nothing could be measured')
         if report: _report(report, subject, res, _model_name(model), n or 10_000); say(f'wrote {report}')
         for k in res['skipped'].keys()-skipped.keys(): say(f"{k} failed: {res['skipped'][k]}")
         if not metrics and subject.oracle is None and subject.grid:
@@ -407,17 +383,6 @@ def semistyle_discover(
         say(f'open {out}/report.html')
     if not _is_command(): return res
 
-# %% ../nbs/91_cli.ipynb #36001937
-def _numbers(text):
-    "Whole numbers and ranges of them from text, such as 0,2-4"
-    res = []
-    try:
-        for o in text.split(','):
-            first,_,last = o.partition('-')
-            res += range(int(first), int(last or first)+1)
-    except ValueError: raise ValueError(f"layers should be numbers or ranges, such as 0,2-4, got {text!r}") from None
-    return res
-
 # %% ../nbs/91_cli.ipynb #b5906825
 @call_parse
 def semistyle_edit(
@@ -445,12 +410,14 @@ def semistyle_edit(
     paths = [paths] if isinstance(paths, (str,Path)) else list(paths)
     with _command(f"what was found so far is in {out or 'its folder'}, go on with --resume") as say:
         _at_least(1, steps=steps); _at_least(0, seed=seed)
-        from semistyle.runs.edit import parse_moves,run_edit
+        from semistyle.runs.edit import parse_layers,parse_moves,run_edit
         moves,factors = parse_moves(direction or []),parse_moves(factor or [], 'factor')
-        res = run_edit(paths, out, model, project, moves, factors, directions, _numbers(layers) if layers else None,
+        res = run_edit(paths, out, model, project, moves, factors, directions, parse_layers(layers) if layers else None,
                        keep, dict(fit=fit, filter=filter, skip_broken=skip_broken), _command_line('semistyle_edit', **args),
                        space=space, steps=steps, start=start, resume=resume, seed=seed)
-        if res.get('rows'): say(_table(res['rows']))
+        if res.get('rows'):
+            from semistyle.viz import text_table
+            say(text_table(res['rows']))
         say(res['edit'])
         say(f"open {res['out']}/before_after.png")
     if not _is_command(): return res
@@ -524,54 +491,6 @@ def semistyle_import(
         say(f"{out}: {', '.join(m.networks)} of {size}x{size} images, imported in {time.monotonic()-start:.0f} s")
     if not _is_command(): return m
 
-# %% ../nbs/91_cli.ipynb #b4e3def2
-def _sizes(text, space):
-    "The space with the sizes in `text`, which stand in the order of its names"
-    from semistyle.data.factors import FactorSpace
-    try: return FactorSpace(space.names, [int(o) for o in text.split(',')])
-    except ValueError as e:
-        raise ValueError(f"sizes should be whole numbers of at least 1 with commas between, {space.n_factors} for "
-                         f"{', '.join(space.names)}, got {text!r}") from e
-
-def _check_data(ds, sizes, seed, say):
-    "Check a store's bytes and a grid's factors; what was found, and the sentences that say what is wrong"
-    from semistyle.data.check import check_factors,describe_dataset
-    from semistyle.data.packed import PackedDataset,check_packed
-    res,wrong = dict(name=ds.name, images=len(ds)),[]
-    if isinstance(ds, PackedDataset):
-        res['damaged'] = check_packed(ds.path)
-        wrong += [f"{ds.path}/images.npy is damaged, the checksum of images {a:,} to {b:,} differs: "
-                  "restore it from a copy or pack anew"
-                  for a,b in res['damaged'][:1]]
-        if not wrong: say(f'every byte of {ds.path} is as it was packed')
-    d = describe_dataset(ds)
-    if d['grid'] and d['labelled'] and not wrong:
-        res |= check_factors(ds, _sizes(sizes, ds.space) if sizes else None, seed, progress=True)
-        words = 'clear','shift','found','declared'
-        say(_table([{k:str(v) if k in words else v for k,v in o.items()} for o in res['rows']]) if res['rows'] else '')
-        wrong += res['problems']
-        if res['ok']: say(f'the factors fit the pixels: {ds.space}')
-    elif sizes: raise ValueError(f"sizes should be given for a grid of factors, {ds.name} is none: leave them out")
-    return dict(res, ok=not wrong),wrong
-
-# %% ../nbs/91_cli.ipynb #f2e7e96c
-def _download(name, root, say):
-    "Fetch a published data set, with a bar for each file"
-    from fastprogress.fastprogress import progress_bar
-    from semistyle.data.open import download_dataset
-    bars = {}
-    def tell(file, done, total):
-        if file not in bars: bars[file] = progress_bar(range(1000))
-        if not bars[file].__dict__.get('started'): bars[file].update(0); bars[file].started = True
-        bars[file].comment = f'{file} {done/2**20:.0f} MB'
-        if total: bars[file].update(min(1000*done//total, 1000))
-    for o in download_dataset(name, root, progress=tell): say(f'{o} is there')
-
-def _open_data(name, resolution, root, **options):
-    "A data set with the options that were given"
-    from semistyle.data.open import load_dataset
-    return load_dataset(name, resolution, root, **{k:v for k,v in options.items() if v})
-
 # %% ../nbs/91_cli.ipynb #48bf880d
 @call_parse
 def semistyle_data(
@@ -596,20 +515,23 @@ def semistyle_data(
     "Describe, pack, check, show or download a data set"
     start,args = time.monotonic(),{k:v for k,v in locals().items() if v not in (None,'',False)}
     with _command('what is done so far is kept, the same command goes on') as say:
-        if action not in _actions: raise ValueError(f"action should be one of {', '.join(_actions)}, got {action!r}")
+        from semistyle.data.open import load_dataset
+        from semistyle.runs.data import data_actions,fetch
+        known = [*data_actions,'download']
+        if action not in known: raise ValueError(f"action should be one of {', '.join(known)}, got {action!r}")
         _at_least(0, seed=seed); _at_least(1, workers=workers)
-        if action=='download': return _download(name, root, say)
+        if action=='download': return fetch(name, root, say)
         out = str(out) or (f'{Path(name).stem}-preview.png' if action=='preview' else '')
         if action=='preview' and not out.endswith('.png'):
             raise ValueError(f"out should end in .png for preview, got {Path(out).name}")
         if action=='pack' and not out:
             raise ValueError("out should be the folder of the new store, got none: give one with --out")
         if out and action!='pack': _writable(out)
-        ds = _open_data(name, resolution, root, labels=labels, fit=fit, filter=filter, skip_broken=skip_broken, label_columns=label_columns,
-                        missing=missing, class_order=class_order, bits=bits)
+        options = dict(labels=labels, fit=fit, filter=filter, skip_broken=skip_broken, label_columns=label_columns, missing=missing,
+                       class_order=class_order, bits=bits)
+        ds = load_dataset(name, resolution, root, **{k:v for k,v in options.items() if v})
         if not json: [say(o) for o in ds.notes]
-        res = _actions[action](ds, out, sizes, workers, seed, (lambda o: None) if json else say)
-        wrong = res.pop('wrong', None)
+        res,wrong = data_actions[action](ds, out, sizes, workers, seed, (lambda o: None) if json else say)
         if json: from json import dumps; say(dumps(res))
         if out and action!='pack':
             from semistyle.core import record_result
@@ -617,37 +539,6 @@ def semistyle_data(
             record_result(Path(out).with_suffix('.json'), command, seed, time.monotonic()-start, **res)
         if wrong: raise ValueError('; '.join(wrong))
     if not _is_command(): return res
-
-# %% ../nbs/91_cli.ipynb #9d749401
-def _info(ds, out, sizes, workers, seed, say):
-    from semistyle.core import to_json
-    from semistyle.data.check import describe_dataset
-    res = to_json(describe_dataset(ds))
-    for k,v in res.items():
-        if k not in ('factors','notes'): say(f'{k} {v:.3g}' if isinstance(v, float) else f'{k} {v}')
-    say(_table([{k:str(v) for k,v in o.items()} for o in res['factors']]))
-    return res
-
-def _pack(ds, out, sizes, workers, seed, say):
-    from semistyle.data.check import describe_dataset
-    from semistyle.data.packed import pack
-    new = pack(ds, out, workers)
-    say(f'packed {len(new):,} images of {new.resolution}x{new.resolution} into {out}: {new.space}')
-    return describe_dataset(new)
-
-def _check(ds, out, sizes, workers, seed, say):
-    from semistyle.core import to_json
-    res,wrong = _check_data(ds, sizes, seed, say)
-    return dict(to_json(res), wrong=wrong)
-
-def _preview(ds, out, sizes, workers, seed, say):
-    from semistyle.data.check import describe_dataset,preview_dataset
-    from semistyle.viz import save_image
-    save_image(out, preview_dataset(ds, seed=seed))
-    say(f'wrote {out}')
-    return describe_dataset(ds)
-
-_actions = dict(info=_info, pack=_pack, check=_check, preview=_preview, download=None)
 
 # %% ../nbs/91_cli.ipynb #cf08fc76
 def _bench(what, world, resolution, seconds, seed, images):

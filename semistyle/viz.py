@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['method_colors', 'to_uint8', 'image_grid', 'show_grid', 'traversal_images', 'show_traversals', 'to_png', 'save_image',
            'turning_frames', 'save_gif', 'smooth_curve', 'loss_curves', 'method_color', 'Html', 'report_text',
-           'report_code', 'report_picture', 'report_rows', 'format_value', 'claim_row', 'report_table', 'metric_card',
-           'report_cards', 'as_block', 'html_report']
+           'report_code', 'report_picture', 'report_rows', 'format_value', 'claim_row', 'report_table', 'text_table',
+           'metric_card', 'report_cards', 'as_block', 'html_report']
 
 # %% ../nbs/01_viz.ipynb #518f179e
 import base64,math,re
@@ -312,6 +312,17 @@ def report_table(
     head = xml.Tr(*[xml.Th(_heads.get(o, o.replace('_',' '))) for o in cols])
     body = [xml.Tr(*[cell(r.get(o, '')) for o in cols]) for r in rows]
     return _figure(xml.Table(xml.Thead(head), xml.Tbody(*body)), caption)
+
+# %% ../nbs/01_viz.ipynb #d4c779b8
+def text_table(
+    rows:list,    # Dicts with the same keys, one for each line
+    digits:int=4, # Decimals
+)->str:
+    "Rows as lines of text, their keys above"
+    cells = [[*rows[0]]] + [[o if isinstance(o, str) else format_value(o, digits) for o in r.values()] for r in rows]
+    widths = [max(map(len, col)) for col in zip(*cells)]
+    def line(r): return '  '.join([r[0].ljust(widths[0])] + [o.rjust(w) for o,w in zip(r[1:], widths[1:])])
+    return '\n'.join(map(line, cells))
 
 # %% ../nbs/01_viz.ipynb #f24600c5
 def metric_card(
