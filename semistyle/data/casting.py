@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['sample_dither', 'dot3', 'vec3', 'Sphere', 'Capsule', 'Box', 'Cylinder', 'Cone', 'look_at', 'view_rays', 'first_hits',
-           'in_shadow', 'quantise', 'pack_rgb', 'unpack_mean', 'cached_arrays', 'default_cache', 'World',
-           'register_world', 'CastWorld', 'visible_steps']
+           'in_shadow', 'quantise', 'pack_rgb', 'default_cache', 'World', 'register_world', 'CastWorld',
+           'visible_changes']
 
 # %% ../../nbs/data/11_casting.ipynb #2ea1c7e6
 import os,sys,warnings,zlib
@@ -208,7 +208,7 @@ def pack_rgb(rgb):
     "Three channels of 8 bits, uint32 [...,3], in one number each"
     return (rgb<<_shifts).sum(-1, dtype=np.uint32)
 
-def unpack_mean(total, out):
+def _unpack_mean(total, out):
     "Write the rounded mean of four packed colours, given their sum `total`, as uint8 channels into `out`"
     total += np.uint32(2 | 2<<10 | 2<<20)
     for c,s in enumerate((22,12,2)): out[...,c] = total>>np.uint32(s)
@@ -243,7 +243,7 @@ def _locked(path):
         yield
 
 # %% ../../nbs/data/11_casting.ipynb #71f0a60e
-def cached_arrays(
+def _cached_arrays(
     path:Path,      # File to keep them in; its folder is made
     build:Callable, # Makes the arrays
 )->tuple:           # The arrays
@@ -297,7 +297,7 @@ class CastWorld(World):
         self.eager,self.recent = self.resolution<=self.eager_up_to,OrderedDict()
         if self.eager:
             path = self.cache_dir/f'{self.name}-{self.resolution}-{self.fingerprint}.npy'
-            ids,*rest = cached_arrays(path, self._cast_all)
+            ids,*rest = _cached_arrays(path, self._cast_all)
             self.ids = np.asarray(ids)
             self.keep(*rest)
 
@@ -355,11 +355,11 @@ def _draw(self:CastWorld, factors):
     g,l = [s.to_index(factors[:,[self.space.factor(k) for k in s.names]]) for s in (self.geometry,self.lighting)]
     for i,state in enumerate(zip(g.tolist(), l.tolist())): self.look_up(*state).sum(0, dtype=np.uint32, out=total[i])
     out = np.empty((*total.shape, 3), np.uint8)
-    unpack_mean(total, out)
+    _unpack_mean(total, out)
     return out.reshape(-1, *self.image_shape)
 
 # %% ../../nbs/data/11_casting.ipynb #f749b08e
-def visible_steps(
+def visible_changes(
     world,      # Has `space` and `batch(factors)`
     n:int=400,  # Random states
     seed:int=0, # Of their choice
