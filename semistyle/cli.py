@@ -275,28 +275,6 @@ def semistyle_eval(
                 'give one with --oracle')
     if not _is_command(): return res
 
-# %% ../nbs/91_cli.ipynb #91afcf43
-_kinds = dict(grid=('.png',), traversals=('.png','.gif'), mixing=('.png',), interpolation=('.gif',))
-
-def _rendered(model):
-    "Whether a model is of a rendered world"
-    return bool(model.config.get('world')) and 'data' not in model.config
-
-def _draw(kind, suffix, model, world, seed, psi):
-    "A picture (or the frames of an animation) of some kind"
-    from semistyle.viz import turning_frames
-    from semistyle.runs.page import interpolation,mixing_grid,sample_grid,turned_factors
-    from semistyle.runs.subject import world_of
-    from semistyle.models.sampling import Sampler
-    scale = max(1, 128//model.generator.img_resolution)
-    if kind=='grid': return sample_grid(model, 60, seed, psi, ncol=10, scale=scale)
-    if kind=='mixing': return mixing_grid(model, seed=seed, psi=psi, scale=scale)
-    if kind=='interpolation': return interpolation(model, seed=seed, psi=psi, scale=scale)
-    world = world_of(model, world) if world or _rendered(model) else None
-    if suffix=='.png': return turned_factors(model, world, seed, psi)
-    space = world.space if world and world.labelled else model.space
-    return turning_frames(Sampler(model.generator, psi=psi).turning(seed), space, ncol=3, scale=scale)
-
 # %% ../nbs/91_cli.ipynb #82589967
 @call_parse
 def semistyle_show(
@@ -311,20 +289,10 @@ def semistyle_show(
     args = dict(model=model, kind=kind, out=out, psi=psi, seed=seed, world=world)
     with _command() as say:
         _at_least(0, seed=seed)
-        if kind not in _kinds: raise ValueError(f"kind should be one of {', '.join(_kinds)}, got {kind!r}")
-        ends = _kinds[kind]
-        out = Path(out or f'{Path(model).resolve().name}-{kind}{ends[0]}')
-        if out.suffix not in ends: raise ValueError(f"out should end in {' or '.join(ends)} for {kind}, got {out.name}")
+        from semistyle.runs.show import picture_file,show_model
+        out = picture_file(model, kind, out)
         _writable(out)
-        from semistyle.core import record_result
-        from semistyle.models.checkpoint import load_model
-        from semistyle.viz import save_gif,save_image
-        saved = load_model(model)
-        if 'generator' not in saved.networks:
-            raise ValueError(f"{model} should hold a generator, holds {list(saved.networks)}: choose another model")
-        picture = _draw(kind, out.suffix, saved, world, seed, psi)
-        (save_gif if out.suffix=='.gif' else save_image)(out, picture)
-        record_result(out.with_suffix('.json'), _command_line('semistyle_show', **args), seed, model=model, kind=kind, psi=psi)
+        show_model(model, kind, out, seed, psi, world, _command_line('semistyle_show', **args))
         say(f'wrote {out}')
 
 # %% ../nbs/91_cli.ipynb #0e879c96
@@ -540,31 +508,6 @@ def semistyle_data(
         if wrong: raise ValueError('; '.join(wrong))
     if not _is_command(): return res
 
-# %% ../nbs/91_cli.ipynb #cf08fc76
-def _bench(what, world, resolution, seconds, seed, images):
-    "One of the measurements, with its default settings"
-    if what=='discover':
-        from semistyle.bench.discover import bench_discovery
-        return bench_discovery(resolution or 64, 60 if seconds is None else seconds, images or 1_000_000, seed)
-    if what=='data':
-        from semistyle.bench.data import bench_data
-        return bench_data(images, resolution or 64, 60 if seconds is None else seconds, seed)
-    if what=='metrics':
-        from semistyle.bench.metrics import bench_metrics
-        return bench_metrics(world, resolution or 32, seed)
-    if what=='memory':
-        from semistyle.bench.memory import bench_memory
-        return bench_memory(world, resolution or 64, seed, images or 50_000)
-    from semistyle.bench.train import bench_render,bench_train
-    if what=='render': return bench_render(world, resolution or 64, 10 if seconds is None else seconds, seed=seed)
-    return bench_train(f'{world}-{resolution or 32}', world, 60 if seconds is None else seconds, seed)
-
-def _bench_lines(res, of=''):
-    "A line for each figure, those of a part behind its name"
-    for k,v in res.items():
-        if isinstance(v, dict) and k!='machine': yield from _bench_lines(v, f'{of}{k}.')
-        else: yield f'{of}{k} {v:.4g}' if isinstance(v, float) else f'{of}{k} {v}'
-
 # %% ../nbs/91_cli.ipynb #e9094e29
 @call_parse
 def semistyle_bench(
@@ -580,22 +523,15 @@ def semistyle_bench(
     "Time training beside the same networks in float32, contiguous and unfused; or the renderer, metrics, stores, discovery"
     args = dict(what=what, resolution=resolution, world=world, seconds=seconds, seed=seed, images=images)
     with _command() as say:
-        if what not in ('train','render','metrics','data','discover','memory'):
-            raise ValueError(f"what should be train, render, metrics, data, discover or memory, got {what!r}")
-        if images is not None and what not in ('data','discover','memory'):
-            raise ValueError(f"images should be given for data, discover and memory only, got {images} for {what}: "
-                             "leave it out")
-        if world!='robot' and what in ('data','discover'):
-            raise ValueError(f"world should be robot for {what}, got {world!r}: leave it out")
-        if what in ('metrics','memory') and seconds is not None:
-            raise ValueError(f"seconds should not be given for {what}, which runs in full, got {seconds}: leave it out")
+        from semistyle.bench.all import bench,bench_lines,check_bench
+        check_bench(what, world, seconds, images)
         _at_least(0, seconds=seconds, seed=seed)
         if out: _writable(out)
         from json import dumps
-        from semistyle.core import machine_info,record_result,to_json
-        res = to_json(_bench(what, world, resolution, seconds, seed, images) | dict(machine=machine_info()))
+        from semistyle.core import record_result
+        res = bench(what, world, resolution, seconds, seed, images)
         if json: say(dumps(res))
-        else: say('\n'.join(_bench_lines(res)))
+        else: say('\n'.join(bench_lines(res)))
         if out: record_result(out, _command_line('semistyle_bench', **args), seed, **{k:v for k,v in res.items() if k!='machine'})
     if not _is_command(): return res
 
