@@ -167,42 +167,13 @@ def semistyle_train(
         except TrainingDiverged as e: raise ValueError(_sentence(e)) from e
         say(f'{out}/model is trained')
         if not eval: return
-        if why := _nothing_to_measure(out/'model', out/'report.html'): return say(f'{why}\nwrote {out}/report.html')
+        from semistyle.runs.page import report_unmeasured
+        if why := report_unmeasured(out/'report.html', str(out/'model'), _model_name(out/'model')):
+            return say(f'{_sentence(why)}\nwrote {out}/report.html')
         semistyle_eval(str(out/'model'), out=str(out/'metrics.json'), report=str(out/'report.html'))
         note_measures(out/'model', {k:v['mean'] for k,v in read_json(out/'metrics.json')['metrics'].items()})
 
 # %% ../nbs/91_cli.ipynb #5e7b8b6f
-def _subject(model, world, oracle, any_world, weights, **options):
-    "A saved model with its world and oracle, tried out"
-    from semistyle.runs.subject import Subject,check_subject,sort_weights,world_of
-    from semistyle.models.oracle import find_oracle
-    from semistyle.models.checkpoint import load_model
-    model,weights = load_model(model),sort_weights(weights.split(',')) if weights else None
-    if any_world and not (world or model.config.get('world')): world = None
-    else: world = world_of(model, world, **options)
-    for k,v in dict(oracle=oracle, labels=options['labels']).items():
-        if v and world is None:
-            raise ValueError(f"{k} should be given with the pictures it is for: give them with --world")
-    subject = Subject(model, world, find_oracle(world, oracle) if world is not None else None, weights)
-    check_subject(subject)
-    return subject
-
-def _table_line(k, v):
-    "A measure for the table; small values with as many digits as large ones"
-    text = {o:f'{x:.2e}' for o,x in v.items() if isinstance(x, float) and 1e-12<abs(x)<.01}
-    return dict(measure=k, **(v | text))
-
-def _report(path, subject, res, model, n):
-    "A page of what was measured, and of pictures"
-    from semistyle.runs.evaluate import means
-    from semistyle.runs.page import model_report
-    true = {k:res['ceiling'][k]['mean'] for k in ('mig_gen','l2_gen') if k in res['ceiling']}
-    rows = [dict(measure=k, better=next(p['better'][k] for p in res['protocols'].values() if k in p['better']), **v)
-            for k,v in res['metrics'].items()]
-    size = max(1, 64//subject.generator.img_resolution)
-    model_report(path, subject.model, subject.world, means(res['metrics']), n, model, true, scale=size,
-                 more={'All numbers':rows} if rows else None)
-
 def _samples(text):
     "Sample sizes as `plan_measures` takes them"
     from semistyle.core import default_device
@@ -213,15 +184,6 @@ def _model_name(model):
     "What a saved model is called; of a run, as the run's folder"
     path = Path(model).resolve()
     return path.parent.name if path.name=='model' else path.name
-
-def _nothing_to_measure(model, path):
-    "Why nothing can be measured of a model, with a page of its pictures alone; or None"
-    from semistyle.runs.evaluate import plan_measures
-    subject = _subject(str(model), None, None, False, '', labels=None)
-    try: plan_measures(subject)
-    except ValueError as e:
-        _report(path, subject, dict(metrics={}, ceiling={}, protocols={}), _model_name(model), 0)
-        return _sentence(e)
 
 # %% ../nbs/91_cli.ipynb #b651de5e
 @call_parse
@@ -248,9 +210,11 @@ def semistyle_eval(
         _at_least(100, n=n); _at_least(1, seeds=seeds); _at_least(0, seed=seed)
         for o in (out, report):
             if o and not check: _writable(o)
-        from semistyle.runs.evaluate import measure_model,plan_measures
+        from semistyle.runs.evaluate import measure_model,measured_table,plan_measures
+        from semistyle.runs.page import report_measured
+        from semistyle.runs.subject import open_subject
         from semistyle.viz import text_table
-        subject = _subject(model, world, oracle, bool(metrics or check), weights, labels=labels)
+        subject = open_subject(model, world, oracle, labels, weights, worldless=bool(metrics or check))
         if report and (subject.generator is None or subject.world is None):
             raise ValueError(f"report should be asked for a model with a generator and a world, {model} lacks "
                              f"{'a generator' if subject.generator is None else 'a world: give one with --world'}")
@@ -265,10 +229,8 @@ def semistyle_eval(
         command,repeats = _command_line('semistyle_eval', **args),range(seed, seed+seeds)
         res = measure_model(subject, metrics, samples, n, repeats, out, command=command,
                             model=model, samples=n or 10_000)
-        true = {f'{k} of true pictures':v for k,v in res['ceiling'].items()}
-        lines = [_table_line(k, v) for k,v in (res['metrics'] | true).items()]
-        say(text_table(lines) if lines else 'nothing could be measured')
-        if report: _report(report, subject, res, _model_name(model), n or 10_000); say(f'wrote {report}')
+        say(measured_table(res))
+        if report: report_measured(report, subject, res, _model_name(model), n or 10_000); say(f'wrote {report}')
         for k in res['skipped'].keys()-skipped.keys(): say(f"{k} failed: {res['skipped'][k]}")
         if not metrics and subject.oracle is None and subject.grid:
             say('no oracle is shipped for this world and resolution, so MIG-gen and L2-gen are left out: '

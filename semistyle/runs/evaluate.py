@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['needs', 'measures', 'basic', 'Measure', 'register_measure', 'plan_measures', 'run_measures', 'summary',
-           'measure_model', 'means']
+           'measure_model', 'means', 'measured_table']
 
 # %% ../../nbs/runs/72_evaluate.ipynb #0467916c
 import shutil,time
@@ -23,6 +23,7 @@ from ..metrics.labels import evaluate_labels
 from ..metrics.separability import oracle_attributes,separability
 from ..metrics.control import factor_cosines,spectrum_ratio
 from .subject import Subject,seen_by,sources
+from ..viz import text_table
 
 # %% ../../nbs/runs/72_evaluate.ipynb #fd9682d4
 needs = dict(
@@ -351,3 +352,17 @@ def means(
 )->dict:          # Measure -> number
     "The means alone"
     return {k:v['mean'] for k,v in metrics.items()}
+
+# %% ../../nbs/runs/72_evaluate.ipynb #b9fcf6ff
+def _table_row(k, v):
+    text = {o:f'{x:.2e}' for o,x in v.items() if isinstance(x, float) and 1e-12<abs(x)<.01}
+    return dict(measure=k, **(v | text))
+
+# %% ../../nbs/runs/72_evaluate.ipynb #fe2f0735
+def measured_table(
+    res:dict, # From `measure_model`
+)->str:
+    "What was measured, in lines of text"
+    true = {f'{k} of true pictures':v for k,v in res['ceiling'].items()}
+    rows = [_table_row(k, v) for k,v in (res['metrics'] | true).items()]
+    return text_table(rows) if rows else 'nothing could be measured'

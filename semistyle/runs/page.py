@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['published', 'turned_factors', 'sample_grid', 'mixing_grid', 'interpolation', 'measure_cards', 'compared', 'judged',
-           'model_report']
+           'model_report', 'report_measured', 'report_unmeasured']
 
 # %% ../../nbs/runs/73_page.ipynb #bab07d2f
 from pathlib import Path
@@ -17,7 +17,8 @@ from ..metrics.labels import evaluate_labels,labelled_rows
 from ..models.checkpoint import SavedModel
 from ..models.sampling import Sampler,visible
 from ..models.stylegan import mix_styles
-from .subject import seen_by
+from .evaluate import means,plan_measures
+from .subject import Subject,open_subject,seen_by
 
 # %% ../../nbs/runs/73_page.ipynb #d41a729b
 def turned_factors(
@@ -199,3 +200,30 @@ def model_report(
         sections['True pictures'] = report_picture(image_grid(some, ncol=12), 'As the networks see them.', scale)
     if cfg.get('command'): sections['Again'] = ['The command that made this:', report_code(cfg['command'])]
     html_report(path, title, sections, lead, facts)
+
+# %% ../../nbs/runs/73_page.ipynb #01795f0d
+def report_measured(
+    path,      # HTML file to write
+    s:Subject, # With a generator and a world
+    res:dict,  # From `measure_model`
+    title:str, # Heading of the page
+    n:int,     # Pictures for each measure
+):
+    "A page of what was measured, and of pictures"
+    true = {k:res['ceiling'][k]['mean'] for k in ('mig_gen','l2_gen') if k in res['ceiling']}
+    rows = [dict(measure=k, better=next(p['better'][k] for p in res['protocols'].values() if k in p['better']), **v)
+            for k,v in res['metrics'].items()]
+    model_report(path, s.model, s.world, means(res['metrics']), n, title, true, scale=max(1, 64//s.generator.img_resolution),
+                 more={'All numbers':rows} if rows else None)
+
+def report_unmeasured(
+    path,      # HTML file to write, if so
+    model,     # Folder of a saved model, or the name of a shipped one
+    title:str, # Heading of the page
+)->str:        # A sentence, or None where something can be measured
+    "Why nothing can be measured of a model, with a page of its pictures alone"
+    s = open_subject(model)
+    try: plan_measures(s)
+    except ValueError as e:
+        report_measured(path, s, dict(metrics={}, ceiling={}, protocols={}), title, 0)
+        return str(e)
