@@ -8,9 +8,8 @@ from semistyle.models.checkpoint import load_model,save_model
 from semistyle.models.stylegan2 import StyleGAN2Discriminator,StyleGAN2Generator
 
 sys.path.insert(0, str(ROOT/'experiments'))
+import run as driver
 import contrafeat_tables
-
-QUICK = dict(seeds=1, directions=3, kimg=.016, samples=200, n=2)
 
 @pytest.fixture(scope='module')
 def model(tmp_path_factory):
@@ -23,14 +22,18 @@ def model(tmp_path_factory):
 
 def test_every_row_names_a_method():
     from semistyle.discover.baselines import METHODS
-    rows = {k:v for t in contrafeat_tables.tables.values() for k,v in t.items()}
+    rows = dict(contrafeat_tables.rows)
+    assert rows.pop('pairs')=={} # measures pictures of the world, finds nothing
     assert rows.pop('judged')==dict(method='judged')  # for comparison, no method
-    assert {v['method'] for v in rows.values()}==set(METHODS) and len(contrafeat_tables.tables['main'])==12
-    assert len(contrafeat_tables.tables['ablations'])==20
+    assert {v['method'] for v in rows.values()}==set(METHODS) and len(contrafeat_tables.sets['main'])==12
+    assert len(contrafeat_tables.sets['ablations'])==20
 
 def test_rows_are_scored_kept_and_skipped(model, tmp_path):
     rows = 'ganspace recog-att contra-pt-pooled contra-bi-oracle contra-bi-pixels'
-    contrafeat_tables.main(str(model), rows, out=str(tmp_path), **QUICK)
+    quick = f'model={model} directions=3 kimg=.016 samples=200 n=2'
+    def compute(): driver.main('contrafeat_tables', seeds=1, rows=rows, set=quick, out=str(out), dirty=True)
+    out,tmp_path = tmp_path,tmp_path/'m'
+    compute()
     files = {f.stem:json.loads(f.read_text()) for f in tmp_path.glob('*.json')}
     assert set(files)=={f'{o}-0' for o in rows.split()}
     for k,r in files.items():
@@ -44,10 +47,10 @@ def test_rows_are_scored_kept_and_skipped(model, tmp_path):
     assert {o.name for o in (tmp_path/'directions').iterdir()}=={'ganspace','recog-att'}      # the main table's, first seed
     assert len(load_directions(tmp_path/'directions'/'ganspace', load_model(model).generator))==3
     before = {f:f.stat().st_mtime_ns for f in tmp_path.glob('*.json')}
-    contrafeat_tables.main(str(model), rows, out=str(tmp_path), **QUICK)
+    compute()
     assert before=={f:f.stat().st_mtime_ns for f in tmp_path.glob('*.json')}
     (tmp_path/'recog-att-0.json').unlink()
-    contrafeat_tables.main(str(model), rows, out=str(tmp_path), **QUICK)
+    compute()
     assert json.loads((tmp_path/'recog-att-0.json').read_text())['changes']==files['recog-att-0']['changes']
 
 def test_judged_row_learns_what_the_judge_rewards():

@@ -1,5 +1,5 @@
 "Distilling end to end: a run killed and resumed, damaged and foreign stores of pairs, the driver of the table, the command."
-import os,runpy,signal,subprocess,sys,time
+import os,signal,subprocess,sys,time
 from pathlib import Path
 import pytest,torch
 from commands import run
@@ -14,6 +14,8 @@ from semistyle.models.checkpoint import load_model,load_state,save_model
 from semistyle.models.stylegan2 import StyleGAN2Discriminator,StyleGAN2Generator
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT/'experiments'))
+import run as driver
 TINY = dict(width=4, hidden=8, z_dim=4, bs=16, progress=False)
 RUN = """
 import sys,torch
@@ -89,25 +91,26 @@ def test_grey_pictures_and_an_encoder_of_another_size(tmp_path):
     with pytest.raises(ValueError, match=r'images for this VAE should be \[N,1,16,16\], got \[2, 3, 16, 16\]'): vae.encode(torch.zeros(2,3,16,16))
 
 def test_the_driver_writes_a_file_a_row_and_skips_it(tmp_path, capsys):
-    main = runpy.run_path(str(ROOT/'experiments'/'distill.py'))['main']
-    args = dict(kimg=.1, seeds=1, resolution=16, metrics='mig', n=500, only='group_mixed_50 beta_vae_1', keep='group_mixed_50', out=str(tmp_path))
-    main(**args)
+    changed = 'kimg=.1 resolution=16 metrics=mig n=500 keep=group_mixed_50'
+    def compute(): driver.main('distill', seeds=1, rows='group_mixed_50 beta_vae_1', set=changed, out=str(tmp_path), dirty=True)
+    compute()
     assert sorted(o.name for o in tmp_path.iterdir())==['beta_vae_1-0.json','group_mixed_50-0','group_mixed_50-0.json']
     row = read_json(tmp_path/'group_mixed_50-0.json')['rows'][0]
     assert row['mixed']==.5 and row['rule']=='known' and 0<=row['mig']<=1 and row['world']=='shapes-16'
-    said = capsys.readouterr().out; main(**args)
-    assert 'beta_vae_1' in said and not capsys.readouterr().out
+    said = capsys.readouterr().out; compute()
+    assert 'beta_vae_1' in said and capsys.readouterr().out=='0 of 2 left\n'
     assert load_model(tmp_path/'group_mixed_50-0').vae.img_shape==(3,16,16)
 
 def test_the_driver_on_generated_pairs(model, tmp_path, capsys):
-    main = runpy.run_path(str(ROOT/'experiments'/'distill.py'))['main']
-    args = dict(kimg=.1, seeds=1, metrics='mig', n=500, model=str(model/'m'), pairs=20, store=str(tmp_path/'s'), out=str(tmp_path/'o'))
-    main(directions=str(model/'d'), **args)
+    def compute(directions, more=''):
+        changed = f"kimg=.1 metrics=mig n=500 model={model/'m'} pairs=20 store={tmp_path/'s'} directions={directions} {more}"
+        driver.main('distill', seeds=1, set=changed, out=str(tmp_path/'o'), dirty=True)
+    compute(model/'d')
     assert read_json(tmp_path/'o'/'generated-0.json')['rows'][0]['method']=='generated'
     d = load_directions(model/'d')
     save_directions(tmp_path/'twice', Directions(torch.cat([d.variations, d.variations[:1]]), d.owner))
     for distinct,n in ((.99,3), (0.,4)):
-        main(directions=str(tmp_path/'twice'), name=f'n{n}', distinct=distinct, **args)
+        compute(tmp_path/'twice', f'name=n{n} distinct={distinct}')
         assert f'pairs along {n} directions' in capsys.readouterr().out
 
 def test_the_command(model, tmp_path):

@@ -1,14 +1,17 @@
 """Train and measure the rows of StyleGAN's Tables 3 and 4 (Karras et al. 2019) on a rendered world.
 
-    python experiments/stylegan_tables.py --kimg 20 --seeds 2
+    python experiments/run.py stylegan_tables --seeds 2 --set "kimg=20"
 
-writes one file a row and seed into results/stylegan_tables/ and skips those that are there, so an interrupted call goes on with the next
-row. All rows have the same number of images, widths and rates; they differ in the generator, its noise, its mixing and its mapping network. The
-networks stay in models/ beside the results when --keep is given. `spread` says how varied the pictures are: 1 is as varied as the real ones. A generator
+All rows have the same number of images, widths and rates; they differ in the generator, its noise, its mixing and its mapping network. The
+networks stay in models/ beside the results when keep=1 is set. `spread` says how varied the pictures are: 1 is as varied as the real ones. A generator
 that has lost its variety has short paths and constant attributes, and its row says nothing."""
-from pathlib import Path
-from fastcore.script import call_parse,bool_arg
 
+settings = dict(
+    world='shapes',    # Rendered world with a shipped oracle
+    resolution=32,     # Side of the images
+    kimg=20.,          # Thousands of images for each row
+    n=2000,            # Pictures, or steps of a path, that each measure is taken over
+    keep=0)            # 1 keeps the trained networks as well
 mixed = dict(use_noise=True, mixing=.9)
 rows = { # Table 3 from the top, then what Table 4 has beside it
     'traditional_0': dict(kind='traditional', depth=0),
@@ -41,6 +44,7 @@ def make(world, seed, kind='style', depth=8, use_noise=False, mixing=0.):
 def variety(g, world, n=500):
     "Standard deviation of a pixel over generated pictures, relative to that over real ones"
     import numpy as np,torch
+    from semistyle.models.sampling import Sampler
     torch.manual_seed(0)
     real = world.tensor(np.random.default_rng(0).choice(len(world), n, replace=False))
     return float(Sampler(g).images(n).std(0).mean()/real.std(0).mean())
@@ -61,36 +65,19 @@ def measure(g, world, oracle, seed, n):
     names = world.space.names
     return res | separability(Sampler(g).latents, oracle_attributes(oracle), names, n=n, seed=seed, progress=False)
 
-def run_row(row, seed, name, resolution, kimg, n, out, keep):
+def run_row(row):
     "Train one row with one seed, and record it"
     import time
-    from semistyle.core import record_result
     from semistyle.data.open import load_world
     from semistyle.models.checkpoint import load_model,save_model
-    world = load_world(name, resolution)
-    oracle = load_model(f'{name}-oracle-{resolution}').oracle
-    start,learn = time.monotonic(),make(world, seed, **rows[row])
-    learn.fit_kimg(kimg)
-    command = f'python experiments/stylegan_tables.py --world {name} --resolution {resolution} --kimg {kimg:g} --n {n}'
-    seconds,about = time.monotonic()-start,dict(method=row, world=f'{name}-{resolution}', seed=seed)
-    g = learn.generator_ema.g_ema
-    if keep: save_model(out.parent/'models'/out.stem, dict(world=name, resolution=resolution, kimg=kimg, seed=seed), generator=g,
-                        discriminator=learn.generator_ema.d_ema)
-    numbers = {k:v for k,v in measure(g, world, oracle, seed, n).items() if isinstance(v, float)}
-    record_result(out, command=command, seed=seed, seconds=seconds,
-                  rows=[about | dict(kimg=round(learn.kimg, 3), n=n) | numbers])
-    print(row, seed, {k:round(v, 3) for k,v in numbers.items()}, flush=True)
-
-@call_parse
-def main(world:str='shapes', # Rendered world with a shipped oracle
-         resolution:int=32,  # Side of the images
-         kimg:float=20.,     # Thousands of images for each row
-         seeds:int=2,        # Repetitions of each row
-         n:int=2000,         # Pictures, or steps of a path, that each measure is taken over
-         only:str='',        # Space-separated rows; all when empty
-         keep:bool_arg=False, # Keep the trained networks as well
-         out:str='results/stylegan_tables'): # Folder for one JSON file a row and seed
-    for seed in range(seeds):
-        for row in only.split() or rows:
-            path = Path(out)/f'{row}-{seed}.json'
-            if not path.exists(): run_row(row, seed, world, resolution, kimg, n, path, keep)
+    s = row.settings
+    world = load_world(s['world'], s['resolution'])
+    name = f'{world.name}-{world.resolution}'
+    oracle = load_model(f'{world.name}-oracle-{world.resolution}').oracle
+    start,learn = time.monotonic(),make(world, row.seed, **row.how)
+    learn.fit_kimg(s['kimg'])
+    seconds,ema = time.monotonic()-start,learn.generator_ema
+    if s['keep']: save_model(row.path.parent/'models'/row.path.stem, s | dict(seed=row.seed), generator=ema.g_ema, discriminator=ema.d_ema)
+    numbers = {k:v for k,v in measure(ema.g_ema, world, oracle, row.seed, s['n']).items() if isinstance(v, float)}
+    row.record(seconds=seconds, rows=[dict(method=row.name, world=name, seed=row.seed, kimg=round(learn.kimg, 3), n=s['n']) | numbers])
+    return {k:round(v, 3) for k,v in numbers.items()}

@@ -1,13 +1,32 @@
 """Project pictures that a model has never seen, and edit them: how close, how fast, and does an edit move its factor alone?
 
-    python experiments/projection.py --model shapes-stylegan2-32 --directions results/discovery/shapes --n 32
+    python experiments/run.py projection --seeds 1 --rows "robot-64 shapes-stylegan2-32" --set "n=32"
+    python experiments/run.py projection --seeds 1 --set "model=runs/mine"
 
-writes results/projection/<model>-<seed>.json. Its rows: `projection` tells distortion and distance from W for each
+A row is a model, and what it records has rows itself: `projection` tells distortion and distance from W for each
 space, `edit` how much a usual step to either side moves the attribute that a direction is named after, and the others
 on average, by the world's oracle; `generated` is the same for pictures that the generator drew itself, which is the
-best that projected ones could get. For a model with named factors, `--directions factors` takes its own."""
+best that projected ones could get. For a model with named factors, `directions=factors` takes its own."""
 from pathlib import Path
-from fastcore.script import call_parse
+
+settings = dict(
+    model='',        # Folder of a saved model of a rendered world, instead of the rows below
+    n=32,            # Pictures
+    directions='',   # Folder of directions, or `factors`; by default those beside the model, or found now
+    method='sefa',   # How to find them, where there are none
+    steps=300,       # Of each projection
+    bs=8,            # Pictures at a time
+    trained_bs=0)    # Batch size of the model's training, where it does not say it
+found = 'results/contrafeat_tables/{}/directions/contra-bi'
+rows = { # Models -> settings, where --set leaves them alone
+    'robot-64':            dict(directions='factors'),
+    'robot-stylegan2-32':  dict(directions=found.format('robot-stylegan2-32'), trained_bs=32, steps=1000),
+    'shapes-stylegan2-32': dict(directions=found.format('shapes-stylegan2-32'), trained_bs=32),
+}
+
+def rows_of(settings):
+    "The models above, or another"
+    return {Path(settings['model']).name: {}} if settings['model'] else rows
 
 def unseen_images(world, config, n, seed, trained_bs=None):
     "Numbers of images that no batch of the model's training drew: a batch is a function of the run's seed and its number"
@@ -16,7 +35,7 @@ def unseen_images(world, config, n, seed, trained_bs=None):
     kimg,settings = config.get('kimg'),config.get('settings') or {}
     bs = settings.get('bs') or trained_bs
     if not (bs and kimg): raise ValueError("the model should say how it was trained (settings.bs and kimg), to tell which "
-                                       "images it has not seen: give its batch size with --trained_bs")
+                                       "images it has not seen: give its batch size as trained_bs")
     draws = [np.random.default_rng([config['seed'], i]).integers(len(world), size=bs) for i in range(int(1000*kimg/bs)+1000)]
     seen = np.unique(np.concatenate(draws))
     eta = config.get('eta') or settings.get('eta')
@@ -74,42 +93,37 @@ def project_all(p, x, space, bs, **kwargs):
     row = dict(kind='projection', space=space, n=len(x), seconds_per_image=(time.monotonic()-start)/len(x))
     return torch.cat([o.ws for o in done]),noise,row|{k:mean_std([r[k] for r in rows]) for k in rows[0]}
 
-@call_parse
-def main(model:str='robot-64',  # Folder of a saved model, or the name of a shipped one, of a rendered world
-         n:int=32,              # Pictures
-         directions:str='',     # Folder of directions, or `factors`; by default those beside the model, or found now
-         method:str='sefa',     # How to find them, where there are none
-         steps:int=300,         # Of each projection
-         bs:int=8,              # Pictures at a time
-         trained_bs:int=None,   # Batch size of the model's training, where it does not say it
-         seed:int=0,            # Of the choice of pictures and of everything else
-         out:str='results/projection'): # Folder for the JSON file
+def run_row(row):
+    "Project the pictures of one model's world, edit them, and record both"
     import time
-    from semistyle.core import mean_std,record_result
+    from semistyle.core import mean_std
     from semistyle.discover.invert import model_projector,noise_maps
     from semistyle.metrics.discovery import world_attributes
     from semistyle.models.sampling import Sampler
     from semistyle.runs.subject import world_of
     from semistyle.models.checkpoint import load_model
-    begin,saved = time.monotonic(),load_model(model)
+    s = settings | row.how | {k:v for k,v in row.settings.items() if v!=settings[k]}
+    begin,saved,seed = time.monotonic(),load_model(s['model'] or row.name),row.seed
     g,world = saved.generator,world_of(saved)
     c = saved.space.sample_codes if g.c_dim else None
-    idx = unseen_images(world, saved.config, n, seed, trained_bs)
+    idx = unseen_images(world, saved.config, s['n'], seed, s['trained_bs'])
     x = world.tensor(idx)
     attributes = world_attributes(world)
-    d = named_directions(directions, saved, attributes, method, c, seed)
+    d = named_directions(s['directions'], saved, attributes, s['method'], c, seed)
     p = model_projector(saved)
-    args = dict(steps=steps, seed=seed, progress=False)
+    args = dict(steps=s['steps'], seed=seed, progress=False)
     start = time.monotonic(); one = p.project(x[:1], **args); one = dict(kind='one picture', space='w+', seconds=time.monotonic()-start, **one.rows[0])
-    rows,edits = [one],edit_rows(g, attributes, d, Sampler(g, c).ws(n, seed), None, attributes.names, 'generated')
+    lines,edits = [one],edit_rows(g, attributes, d, Sampler(g, c).ws(s['n'], seed), None, attributes.names, 'generated')
     for space in ('w','w+')+(('w+ with constant noise',) if noise_maps(g) else ()):
-        ws,noise,row = project_all(p, x, space, bs, **args)
-        rows.append(row); edits += edit_rows(g, attributes, d, ws, noise, attributes.names, space)
+        ws,noise,line = project_all(p, x, space, s['bs'], **args)
+        lines.append(line); edits += edit_rows(g, attributes, d, ws, noise, attributes.names, space)
     def ratios(space): return [o['ratio'] for o in edits if o['space']==space]
-    plus = rows[2]
-    metrics = dict(psnr_w=rows[1]['psnr'], psnr_w_plus=plus['psnr'], seconds_of_one=one['seconds'], psnr_of_one=one['psnr'],
+    plus = lines[2]
+    metrics = dict(psnr_w=lines[1]['psnr'], psnr_w_plus=plus['psnr'], seconds_of_one=one['seconds'], psnr_of_one=one['psnr'],
                    ratio_w=mean_std(ratios('w')), ratio_w_plus=mean_std(ratios('w+')), ratio_generated=mean_std(ratios('generated')),
                    under_a_quarter=sum(o<.25 for o in ratios('w+')), directions=len(d)) if len(d) else dict(psnr_w_plus=plus['psnr'])
-    name = Path(model).name
-    return record_result(Path(out)/f'{name}-{seed}.json', None, seed, time.monotonic()-begin, metrics, rows+edits, model=name, predictor=attributes.name,
-                         settings=dict(steps=steps, bs=bs, distance=p.distance.name, found_by=d.meta.get('method', directions), directions=d.names, usual_steps=d.steps.tolist(), images=idx.tolist()))
+    row.record(seconds=time.monotonic()-begin, metrics=metrics, rows=lines+edits, model=row.name, predictor=attributes.name,
+               settings=dict(steps=s['steps'], bs=s['bs'], distance=p.distance.name, found_by=d.meta.get('method', s['directions']), directions=d.names,
+                             usual_steps=d.steps.tolist(), images=idx.tolist()))
+    return metrics
+

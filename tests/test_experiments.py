@@ -1,0 +1,92 @@
+"The driver of the papers' rows: skips what is done, goes on with what was cut off, says what is left, records how."
+import subprocess,sys
+import pytest
+from conftest import ROOT
+from semistyle.core import read_json
+from semistyle.models.checkpoint import load_model
+
+sys.path.insert(0, str(ROOT/'experiments'))
+import run as driver
+import semi_stylegan_table3 as table3
+
+HOW = dict(seeds=1, rows='encoder_only', set='preset=robot-16 kimg=.08 n=200') # ten batches, no generator to judge
+FILE = 'results/semi_stylegan_table3/encoder_only-0.json'
+FOLDER = 'runs/experiments/semi_stylegan_table3/encoder_only-0'
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    "An empty working directory, and a function that computes one row in it"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(driver, 'changes', lambda: '')
+    return tmp_path,lambda **more: driver.main('semi_stylegan_table3', **HOW | more)
+
+def test_a_row_cut_off_twice_is_the_same_bit_for_bit_and_then_skipped(here, monkeypatch, capsys):
+    tmp,compute = here
+    compute(out='whole')
+    whole = read_json(tmp/'whole'/'encoder_only-0.json')
+    assert whole['rows'][0]['kimg']==.08 and not (tmp/FOLDER).exists() and '0 of 1 left' in capsys.readouterr().out
+    def hours_are_over(row):
+        row.end = 0.  # the first batch is the last
+        return run_row(row)
+    run_row = table3.run_row
+    with monkeypatch.context() as m:
+        m.setattr(table3, 'run_row', hours_are_over)
+        compute()
+    assert capsys.readouterr().out.endswith('1 of 1 left: encoder_only-0\n')
+    assert load_model(tmp/FOLDER/'model').config['kimg']==.008 and not (tmp/FILE).exists()
+    compute(list=True)
+    assert capsys.readouterr().out=='begun encoder_only-0\n'
+    def killed(*args, **kwargs): raise KeyboardInterrupt
+    with monkeypatch.context() as m:  # after the last batch, before the record
+        m.setattr(driver.Row, 'record', killed)
+        with pytest.raises(KeyboardInterrupt): compute()
+    assert round(load_model(tmp/FOLDER/'model').config['kimg'], 6)==.08 and not (tmp/FILE).exists()
+    compute()
+    res = read_json(tmp/FILE)
+    assert res['rows']==whole['rows'] and res['seed']==0 and 'dirty' not in res and not (tmp/FOLDER).exists()
+    assert res['command']=="python experiments/run.py semi_stylegan_table3 --seeds 1 --rows encoder_only --set 'preset=robot-16 kimg=.08 n=200' --threads 1"
+    capsys.readouterr()
+    monkeypatch.setattr(table3, 'run_row', killed)
+    compute(); compute(list=True)
+    assert capsys.readouterr().out=='0 of 1 left\ndone  encoder_only-0\n'
+
+def test_another_setting_does_not_go_on_with_a_run(here, monkeypatch):
+    _,compute = here
+    def hours_are_over(row): row.end = 0.; return run_row(row)
+    run_row = table3.run_row
+    monkeypatch.setattr(table3, 'run_row', hours_are_over)
+    compute()
+    with pytest.raises(ValueError, match='kimg should be 0.08, as .*encoder_only-0 was started with, got 0.16'): compute(set='preset=robot-16 kimg=.16')
+
+def test_files_that_are_not_committed_are_said(here, monkeypatch):
+    tmp,compute = here
+    monkeypatch.setattr(driver, 'changes', lambda: ' M semistyle/core.py')
+    with pytest.raises(ValueError, match='should be committed, or --dirty given; are not:\n M semistyle/core.py'): compute()
+    assert not (tmp/FOLDER).exists()
+    monkeypatch.setattr(table3, 'run_row', lambda row: row.record(rows=[]))
+    compute(dirty=True)
+    assert read_json(tmp/FILE)['dirty'] is True
+
+def test_no_hours_do_nothing_and_say_what_is_left(tmp_path):
+    res = subprocess.run([sys.executable, ROOT/'experiments'/'run.py', 'semi_stylegan_table3', '--hours', '0', '--seeds', '2', '--rows', 'full unsup_in_e'],
+                         cwd=tmp_path, capture_output=True, text=True)
+    assert (res.returncode, res.stdout)==(0, '4 of 4 left: full-0 unsup_in_e-0 full-1 unsup_in_e-1\n'), res.stderr
+    assert not list(tmp_path.iterdir())
+
+def test_what_is_recorded_counts_as_done(monkeypatch, capsys):
+    "The files of today's tables are those that the driver looks for"
+    monkeypatch.chdir(ROOT)
+    for table,seeds,set in (('semi_stylegan_table3', 2, ''), ('stylegan_tables', 2, ''), ('stylegan_studies', 1, ''), ('projection', 1, ''),
+                            ('contrafeat_tables', 3, 'model=robot-stylegan2-32')):
+        driver.main(table, seeds=seeds, set=set, list=True)
+        lines = capsys.readouterr().out.splitlines()
+        assert lines and all(o.startswith('done') for o in lines), lines
+    driver.main('contrafeat_tables', rows='pairs', list=True)
+    assert capsys.readouterr().out=='done  pairs-0\n'
+    driver.main('distill', set='model=shapes-stylegan2-32 name=contra-bi', seeds=1, list=True)
+    assert capsys.readouterr().out=='done  contra-bi-0\n'
+
+@pytest.mark.parametrize('how,says', [(dict(table='table4'), 'table should be among contrafeat_tables, distill'), (dict(rows='ful'), 'among encoder_only.*got ful'),
+                                      (dict(set='kimgs=3'), "settings like .*got 'kimgs=3'"), (dict(set='n=many'), "settings like .*got 'n=many'")])
+def test_what_is_not_there(how, says):
+    with pytest.raises(ValueError, match=says): driver.main(**dict(table='semi_stylegan_table3') | how)
