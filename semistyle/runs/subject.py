@@ -133,36 +133,58 @@ class Subject:
         self.device = next(next(iter(nets.values())).parameters()).device
 
     @property
-    def labelled(self): return self.world is not None and self.world.labelled
+    def labelled(self):
+        "Whether its pictures have labels"
+        return self.world is not None and self.world.labelled
     @property
-    def grid(self): return self.world is not None and self.world.grid
+    def grid(self):
+        "Whether its pictures are all those of a grid of factors"
+        return self.world is not None and self.world.grid
     @property
     def has_codes(self):
         "Whether the generator's codes are the factors of its world, which labels of classes are not"
         g = self.generator
         return bool(g is not None and g.c_dim and self.labelled and not getattr(g, 'one_hot', False))
     @property
-    def space(self): return self.world.space if self.labelled else self.model.space
-    @torch.no_grad()
-    def encode(self, img): return self.encoder(img.to(self.device))
-    @torch.no_grad()
-    def ask(self, img): return self.oracle(img.cpu())
+    def space(self):
+        "The factors by which it is judged"
+        return self.world.space if self.labelled else self.model.space
     @property
-    def sampler(self): return self.model.sampler(self.space)
+    def sampler(self):
+        "The generator, asked with codes of `space`"
+        return self.model.sampler(self.space)
+    @torch.no_grad()
+    def encode(self,
+        img # Pictures, [N,C,H,W] in [-1,1]
+    ):      # What the encoder reads, [N,k]
+        "Codes of pictures"
+        return self.encoder(img.to(self.device))
+    @torch.no_grad()
+    def ask(self,
+        img # Pictures, [N,C,H,W] in [-1,1]
+    ):      # What the oracle reads, [N,k], on the CPU
+        "Factors of pictures"
+        return self.oracle(img.cpu())
     def __repr__(self):
         of = f', pictures of {self.world}' if self.world is not None else ''
         return f'Subject({self.model}{of}{", with an oracle" if self.oracle is not None else ""})'
 
 # %% ../../nbs/runs/71_subject.ipynb #fefe6c2f
 @patch
-def rows(self:Subject, full=False):
+def rows(self:Subject,
+    full:bool=False # Only images with all labels
+):                  # Indices, or None
     "Images by whose labels the encoder can be judged; of a grid any, which is None"
     if self.grid: return None
     if not self.labelled: return np.zeros(0, np.int64)
     return labelled_rows(self.world, seen_by(self.model, self.world), full)
 
 @patch
-def read(self:Subject, n, seed, progress=False):
+def read(self:Subject,
+    n:int,              # Pictures
+    seed:int,           # Chooses them
+    progress:bool=False # Show a bar
+)->tuple:               # Codes [n,d] and factors [n,k], whole numbers
     "Codes that the encoder reads in `n` pictures, and their factors; read once for all metrics"
     if self._read[0]==(n,seed): return self._read[1]
     if self.grid: res = read_factors(self.encode, self.world, n, seed, progress=progress)
@@ -187,7 +209,10 @@ sources = dict(lpips=(lpips_vgg, VGG16.url, 'path'), inception=(Inception, Incep
 
 # %% ../../nbs/runs/71_subject.ipynb #2d0e4d16
 @patch
-def published(self:Subject, name, fetch=False):
+def published(self:Subject,
+    name:str,        # Of `sources`
+    fetch:bool=False # Download the weights where they are nowhere else
+):                   # Features, or a sentence
     "Published features, or why they cannot be had; downloaded only where `fetch`"
     make,url,metric = sources[name]
     have,own = Path(torch.hub.get_dir())/'checkpoints'/Path(url).name,self.weights.get(name)
@@ -201,7 +226,7 @@ def published(self:Subject, name, fetch=False):
 
 # %% ../../nbs/runs/71_subject.ipynb #72eccbac
 @patch
-def identity(self:Subject):
+def identity(self:Subject)->dict: # Name -> hash of a file, of weights or of code
     "What a number depends on besides its measure: the model's files, the judges and the code"
     def sha(net):
         if net is None: return None
