@@ -358,7 +358,6 @@ def _table_row(k, v):
     text = {o:f'{x:.2e}' for o,x in v.items() if isinstance(x, float) and 1e-12<abs(x)<.01}
     return dict(measure=k, **(v | text))
 
-# %% ../../nbs/runs/72_evaluate.ipynb #fe2f0735
 def measured_table(
     res:dict, # From `measure_model`
 )->str:
