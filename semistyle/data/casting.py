@@ -15,9 +15,10 @@ from contextlib import contextmanager,suppress
 from collections.abc import Callable
 from numbers import Integral
 from pathlib import Path
-import numpy as np
+import numpy as np,torch
 from fastcore.basics import patch
-from .factors import FactorDataset,FactorSpace
+from torch import Tensor
+from .factors import FactorDataset,FactorSpace,to_tensor
 try: import fcntl
 except ImportError: fcntl = None
 
@@ -272,6 +273,7 @@ def default_cache():
 class World(FactorDataset):
     "A data set drawn on access; a subclass has `name`, `space`, `n_channels` and `_draw(factors)`"
     rendered = True
+    categorical = None # Factors whose values have nothing between them; None: nothing is drawn between values
     def __init__(self,
         resolution:int=64, # Side of the square images, 8 to 1024
         cache_dir=None,    # Where geometry is kept; `default_cache()` when None
@@ -280,6 +282,37 @@ class World(FactorDataset):
             raise ValueError(f"`resolution` should be a whole number from 8 to 1024, got {resolution!r}")
         self.resolution,self.cache_dir = int(resolution),Path(cache_dir or default_cache())
     def _images(self, idx): return self._draw(self.space.to_factors(idx))
+
+# %% ../../nbs/data/11_casting.ipynb #052435fd
+@patch
+def to_steps(self:World,
+    codes # Codes, [n,k] in [0,1]
+)->np.ndarray: # Steps from the first value, [n,k] real numbers; of categorical factors, whole ones
+    "Where on the grid, or between its points, `codes` lie"
+    if self.categorical is None:
+        raise ValueError(f"{self.name} should be a world that can be drawn between its values, has only its grid: "
+                         "use render_codes")
+    nearest = self.space.from_codes(codes)
+    codes = np.asarray(codes.detach().cpu().float() if isinstance(codes, Tensor) else codes, np.float64)
+    steps = codes.clip(0,1)*(np.array(self.space.sizes)-1)
+    category = np.isin(self.space.names, self.categorical)
+    return np.where(category, nearest, steps)
+
+@patch
+def render_between(self:World,
+    codes # Codes, [n,k] in [0,1]
+)->Tensor: # Images, [n,C,H,W] in [-1,1]
+    "The images at `codes`, on the grid or between its points; each is cast anew, which takes milliseconds"
+    return to_tensor(self._between(self.to_steps(codes)))
+
+@patch
+def sample_between(self:World,
+    n:int,          # How many
+    generator=None, # torch.Generator; the global one when None
+)->Tensor: # Codes, [n,k] in [0,1]
+    "Codes with each factor anywhere in its range; categorical ones on the grid"
+    codes = torch.rand(n, self.space.n_factors, generator=generator)
+    return torch.from_numpy((self.to_steps(codes)/np.maximum(np.array(self.space.sizes)-1, 1)).astype(np.float32))
 
 # %% ../../nbs/data/11_casting.ipynb #3df76443
 _worlds = {}
@@ -354,6 +387,22 @@ def _draw(self:CastWorld, factors):
     total = np.empty((len(factors), self.resolution**2), np.uint32)
     g,l = [s.to_index(factors[:,[self.space.factor(k) for k in s.names]]) for s in (self.geometry,self.lighting)]
     for i,state in enumerate(zip(g.tolist(), l.tolist())): self.look_up(*state).sum(0, dtype=np.uint32, out=total[i])
+    out = np.empty((*total.shape, 3), np.uint8)
+    _unpack_mean(total, out)
+    return out.reshape(-1, *self.image_shape)
+
+@patch
+def cast_between(self:CastWorld, steps):
+    "Surfels [4,H*W] of real steps"
+    return self.cast(steps[[self.space.factor(k) for k in self.geometry.names]], self.resolution)
+
+@patch
+def _between(self:CastWorld, steps):
+    "uint8 images [n,H,W,3] of real steps; a subclass has `paint_between(surfels, steps)`, as `paint`"
+    total = np.empty((len(steps), self.resolution**2), np.uint32)
+    for o,step in zip(total, steps):
+        surfels,ids = np.unique(self.cast_between(step), return_inverse=True)
+        self.paint_between(surfels, step).take(ids.reshape(4, -1)).sum(0, dtype=np.uint32, out=o)
     out = np.empty((*total.shape, 3), np.uint8)
     _unpack_mean(total, out)
     return out.reshape(-1, *self.image_shape)

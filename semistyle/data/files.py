@@ -47,7 +47,10 @@ def check_sizes(
 
 # %% ../../nbs/data/12_files.ipynb #fc7248a5
 _litter = {'__macosx','thumbs.db','ehthumbs.db','desktop.ini','@eadir','$recycle.bin','__pycache__','system volume information'}
-def _is_hidden(name): return any((o[:1]=='.' and o!='.') or o.lower() in _litter for o in re.split(r'[/\\]', name))
+def _is_hidden(name):
+    "Whether a part of a path begins with a dot, or is litter of some system"
+    parts = name.replace('\\', '/').lower().split('/')
+    return not _litter.isdisjoint(parts) or any(o[:1]=='.' and o!='.' for o in parts)
 
 _methods = {1:'Shrink', 6:'Implode', 9:'Deflate64, as Windows has it for large files', 10:'an old method of IBM', 93:'Zstandard', 95:'XZ', 96:'JPEG', 97:'WavPack',
             98:'PPMd', 99:'AES, with a password'}
@@ -73,8 +76,8 @@ class Files:
         if self.is_zip and not self.path.is_file():
             raise ValueError(f"{path} should be a folder or a zip, is neither: check the path")
         found = sorted(self._members() if self.is_zip else _walk(self.path))
-        self.names = [o for o in found if not _is_hidden(o)]
-        self.hidden = [o for o in found if _is_hidden(o)] # Left out of `names`
+        out = [*map(_is_hidden, found)]
+        self.names,self.hidden = ([o for o,h in zip(found, out) if h==which] for which in (False,True)) # `hidden` are left out
 
     def __len__(self): return len(self.names)
     def __repr__(self): return f"{self.path}: {len(self):,} files, {len(self.hidden):,} hidden"
@@ -104,14 +107,23 @@ def _members(self:Files):
     check_sizes([o.file_size for o in infos], self.path.stat().st_size, self.path)
     return names
 
+def _archive(path):
+    "What kind of archive that is not read a file is, by its first bytes; `None` for other files"
+    kinds = {b'7z\xbc\xaf':'a 7z archive', b'Rar!':'a RAR archive', b'\x1f\x8b':'packed by gzip', b'\xfd7zXZ':'packed by xz', b'BZh':'packed by bzip2', b'(\xb5/\xfd':'packed by zstd'}
+    try:
+        with open(path, 'rb') as f: head = f.read(262)
+    except OSError: return
+    return 'a tar' if head[257:]==b'ustar' else next((v for k,v in kinds.items() if head.startswith(k)), None)
+
 @patch
 def _open(self:Files):
     "The zip, with a handle of this process's own"
     if not self._zip or self._zip[0]!=os.getpid():
         try: self._zip = os.getpid(),zipfile.ZipFile(self.path)
         except _zip_errors as e:
-            raise ValueError(f"{self.path} should be a folder or a zip, is damaged, cut short or no zip ({e}): "
-                             "get it again") from None
+            kind = _archive(self.path)
+            raise ValueError(f"{self.path} should be a folder or a zip, is " + (f'{kind}: unpack it, and give the folder' if kind else
+                             f'damaged, cut short or no zip ({e}): get it again')) from None
     return self._zip[1]
 
 # %% ../../nbs/data/12_files.ipynb #8b3be293
@@ -312,7 +324,9 @@ class H5Rows:
         key:str, # Name of the array in it
     ):
         self.path,self.key,self._open = Path(path),key,None
-        held,array = sorted(f := self._file()),f.get(key)
+        held = sorted(f := self._file())
+        try: array = f.get(key)
+        except RuntimeError: array = None  # a link that leads nowhere
         self.shape,self.dtype = getattr(array, 'shape', ()),getattr(array, 'dtype', None)
         self.close()
         if not self.shape: raise ValueError(f"{path} should hold an array {key!r}, holds {held}: it is another file")

@@ -15,7 +15,8 @@ from ..core import to_json
 from .factors import Adapted,AttributeSpace,FactorSpace,as_dataset
 from .images import ImageFiles
 from .loaders import label_counts,split_labels
-from .open import load_dataset,published_sets
+from .open import load_dataset,packaged_sets,published_sets
+from .packed import PackedDataset,check_packed
 
 # %% ../../nbs/data/18_identity.ipynb #84674c23
 def place_of(
@@ -23,7 +24,7 @@ def place_of(
 )->str:
     "What finds it again from another working folder"
     path,key = str(path),str(path).lower().replace('_', '-')
-    return path if key in published_sets() or path in ('folders','none') else str(Path(path).resolve())
+    return path if key in (*published_sets(),*packaged_sets()) or path in ('folders','none') else str(Path(path).resolve())
 
 def open_source(
     source,              # Name or path, as for `load_dataset`; or a data set that is open
@@ -72,11 +73,14 @@ def data_hash(
 
 # %% ../../nbs/data/18_identity.ipynb #8aabac27
 def check_images(
-    ds,                 # A data set; one that is not made of single files passes at once
+    ds,                 # A data set; one that is neither made of single files nor packed passes at once
     workers:int=2,      # Threads
     progress:bool=True, # Show a bar
 ):
-    "Decode every file of a folder or zip once; `ValueError` that names one that cannot be read"
+    "Decode every file of a folder or zip once, compare every chunk of a store; `ValueError` that names what is damaged"
+    if isinstance(ds, PackedDataset) and (bad := check_packed(ds.path, progress)):
+        raise ValueError(f"{ds.path}/images.npy is damaged, images {bad[0][0]:,} to {bad[0][1]:,} are not those that were "
+                         "packed: restore it from a copy or pack anew")
     if not isinstance(ds, ImageFiles): return
     parts = np.array_split(np.arange(len(ds)), max(1, len(ds)//32))
     with ThreadPoolExecutor(workers) as pool:

@@ -6,7 +6,7 @@
 __all__ = ['check_fit', 'fit_square', 'decode_image', 'read_image', 'FileDataset', 'ArrayDataset', 'ImageFiles']
 
 # %% ../../nbs/data/13_images.ipynb #2cf551b8
-import functools,hashlib,io,os,re,threading,warnings
+import functools,hashlib,io,os,re,sys,threading,warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from numbers import Integral
@@ -100,19 +100,62 @@ def _bits_of(
     "How many bits pictures have whose brightest value is `top`"
     return max(8, int(top).bit_length())
 
-def _eight_bits(im, deep, bits):
-    "In 8 bits a channel"
+# %% ../../nbs/data/13_images.ipynb #a31da932
+_little = sys.byteorder=='little'
+
+def _lower(data):
+    "The lower bytes of a picture of 16 bits a channel, of which Pillow keeps the upper: it is told the other order of bytes"
+    other = {'16B':'16L', '16L':'16B', '16N':'16B' if _little else '16L'}
+    with Image.open(io.BytesIO(data)) as im:
+        two = 'LA;16' in str(im.tile)                                  # for which there is no other order: as four bytes
+        if two: im._mode = 'RGBA'
+        def swap(o): return ('RGBA' if two else re.sub('16[BLN]', lambda m: other[m[0]], o)) if isinstance(o, str) and ';16' in o else o
+        im.tile = [type(t)(*t[:3], a) if hasattr(t, '_fields') else (*t[:3], a)
+                   for t in im.tile for a in [tuple(map(swap, t[3])) if isinstance(t[3], tuple) else swap(t[3])]]
+        im.load()
+        return np.asarray(im)[...,1::2] if two else np.asarray(im)
+
+def _deep_ppm(im, data):
+    "Numbers of a colour PPM of 16 bits"
+    kind,_,at,_ = im.tile[0]
+    shape = *im.size[::-1],3
+    if kind=='ppm': return np.frombuffer(data, '>u2', int(np.prod(shape)), at).reshape(shape)
+    return np.array(re.sub(rb'#[^\n]*', b'', data[at:]).split()[:int(np.prod(shape))], np.int64).reshape(shape)
+
+# %% ../../nbs/data/13_images.ipynb #284960dd
+def _deep_values(im, data, bits=None):
+    "Numbers of an open picture, [h,w,C]; `None` where the 8 bits of each that Pillow gives are right"
+    if not _deep(im): return
+    if im.format=='PPM' and im.mode=='RGB' and bits!=16 and im.tile[0][3][1]==65535: return _deep_ppm(im, data)
+    im.load()
+    if im.mode[:1]=='I': return np.asarray(im)[...,None]
+    if im.format=='PPM' or bits==16 or im.mode not in ('RGB','RGBA','LA'): return
+    high = np.asarray(im)
+    if bits is None and _colours(high).max()>127: return
+    low = _lower(data)
+    return (high if low.shape==high.shape else high[...,[0,-1]]).astype(np.uint16)*256+low # some versions open grey with opacity as colours
+
+def _colours(a):
+    "Without what says how opaque they are"
+    return a[...,:1 if a.shape[-1]<3 else 3]
+
+def _eight_bits(im, data, bits):
+    "In 8 bits a channel, upright"
     if im.mode=='F': raise ValueError("its values are floats of unknown range: save it as 16 bits")
-    if not deep: return im
-    grey = im.mode[:1]=='I'
-    a = np.asarray(im).astype(np.int64)
-    top = int(a.max())*(1 if grey else 256)
-    if a.min()<0 or top>65535: raise ValueError("its values go beyond 16 bits")
+    a = _deep_values(im, data, bits)
+    im.load()
+    if a is None: return _upright(im)
+    top = int(_colours(a).max())
+    if a.min()<0 or a.max()>65535: raise ValueError("its values go beyond 16 bits")
     b = bits or _bits_of(top)
-    if b==16 or not (grey or a.any()): return Image.fromarray(((a+128)//257).astype(np.uint8)) if grey else im
     if top>=2**b: raise ValueError(f"it holds {top:,}, more than {b} bits: give bits={_bits_of(top)}")
-    most = 2**b-1 if grey else max(2**(b-8)-1, 1)
-    return Image.fromarray(((a*510+most)//(2*most)).astype(np.uint8), None if grey else im.mode)
+    most = 2**b-1
+    eight = (np.arange(65536)*510+most)//(2*most)
+    res = eight.clip(0, 255).astype(np.uint8)[a]
+    if a.shape[-1] in (2,4) and a[...,-1].max()>most: res[...,-1] = a[...,-1]//257
+    out = Image.fromarray(res[...,0] if res.shape[-1]==1 else res)
+    if im.format!='TIFF': out.info = {k:v for k,v in im.info.items() if k in ('exif','xmp','XML:com.adobe.xmp')}
+    return _upright(out)
 
 # %% ../../nbs/data/13_images.ipynb #591fb167
 def _flat(im, channels, background):
@@ -152,9 +195,7 @@ def read_image(
     try:
         with _AnySize(), Image.open(io.BytesIO(data)) as im:
             _check_pixels(im, len(data))
-            deep = _deep(im)
-            im.load()
-            return _flat(_eight_bits(_upright(im), deep, bits), channels, background)
+            return _flat(_eight_bits(im, data, bits), channels, background)
     except Exception as e:                                             # decoders fail in many ways
         why = 'it is no picture, or of an unknown kind' if isinstance(e, Image.UnidentifiedImageError) else e
         raise ValueError(f"{name} should be an image that can be read whole, is not ({why}): repair it, or leave it "
@@ -225,18 +266,28 @@ _no_pictures = {'BUFR','EPS','GRIB','HDF5','MPEG','PDF','WMF'}         # stubs, 
 def _picture_suffixes()->set:
     "Suffixes of the kinds of picture that Pillow reads here"
     Image.init()
-    return _usual | {k for k,v in Image.registered_extensions().items() if v in Image.OPEN and v not in _no_pictures}
+    return _usual | {'.mpo'} | {k for k,v in Image.registered_extensions().items() if v in Image.OPEN and v not in _no_pictures}
 
-def _is_picture(name, rules=2): return os.path.splitext(name)[1].lower() in (_usual if rules==1 else _picture_suffixes())
+def _are_pictures(names, rules=2):
+    "Of each name whether its suffix is a picture's"
+    known = _usual if rules==1 else _picture_suffixes()
+    return [o[o.rfind('.'):].lower() in known for o in names]
 
 _tables = ['dataset.json','labels.csv','labels.tsv','labels.json','labels.jsonl','metadata.jsonl','metadata.csv','metadata.json']
-_splits = {'train','training','val','valid','validation','dev','test','testing'}
+_splits = re.compile(r'(train(ing)?|val(id(ation)?)?|dev|test(ing)?|eval)([-_]?(set|data|split|images|imgs))?[-_]?(\d{4})?', re.I)
+
+def _without_splits(folders):
+    "Folders without the first or last part of their path where all are train, val or test and more is left; and what that was"
+    for first in (True,False):
+        cut = {o:o.partition('/')[::2] if first else o.rpartition('/')[::-2] for o in {*folders}}
+        if all(rest and _splits.fullmatch(part) for part,rest in cut.values()): return [cut[o][1] for o in folders],sorted({o for o,_ in cut.values()})
+    return folders,[]
 
 def _folder_of(name): return plain_name(name).rpartition('/')[0]
 
 def _common(folders):
     "The folder that all of `folders` are in"
-    parts = [o.split('/') if o else [] for o in folders]
+    parts = [o.split('/') if o else [] for o in {*folders}]
     shared = os.path.commonprefix(parts)
     return '/'.join(shared)
 
@@ -266,14 +317,15 @@ class ImageFiles(FileDataset):
             raise ValueError("`space` should be given alone: numbered pictures have their labels, and none may be left "
                              "out")
         self.files,self.attributes,self._codes,self._finder = open_files(path),[],None,None
-        self.rules,self.notes,self.bits = rules,[],16 if rules==1 else bits
-        self.names = [o for o in self.files.names if _is_picture(o, rules)]
-        other = sorted(set(self.files.names)-set(self.names)-{'dataset.json'})
+        self.rules,self.notes,self.bits,self._asked = rules,[],16 if rules==1 else bits,labels is not None
+        drawn = [*zip(self.files.names, _are_pictures(self.files.names, rules))]
+        self.names,other = [o for o,p in drawn if p],[o for o,p in drawn if not p and o!='dataset.json']
         if keep: self.names = [o for o in self.names if keep(o)]
         self.report = dict(hidden=self.files.hidden, other=other, broken={})
         if not self.names:
             raise ValueError(f"{path} should hold images ({', '.join(sorted(_usual))} and others), holds none, and "
-                             f"{len(self.report['other']):,} other files: check the path")
+                             f"{len(other):,} other files{f', such as {other[0]}' if other else ''}: check the path"
+                             f"{', or the names: pictures are known by such endings' if other else ''}")
         self.channels = channels
         if skip_broken: self._leave_out(fit, filter, background)
         space = self._number(space) if space is not None else self._label(labels, label_columns, missing, class_order)
@@ -306,9 +358,11 @@ def codes(self:ImageFiles, idx)->np.ndarray:
 def _size(self:ImageFiles, name):
     "Height and width of a picture as it is seen"
     try:
-        with _AnySize(), Image.open(io.BytesIO(self.files.read(name))) as im:
+        data = self.files.read(name)
+        with _AnySize(), Image.open(io.BytesIO(data)) as im:
+            _check_pixels(im, len(data)) # since Pillow decodes a whole PNG to find its EXIF
             (w,h),turn = im.size,1 if im.format=='TIFF' else im.getexif().get(274, 1) # Pillow says a TIFF's as it is seen
-    except (OSError, SyntaxError, Image.DecompressionBombError): self._decode(name) # says what is wrong
+    except (ValueError, OSError, SyntaxError, Image.DecompressionBombError): self._decode(name) # says what is wrong
     return (w,h) if turn in (5,6,7,8) else (h,w)
 
 @patch
@@ -336,9 +390,10 @@ def _leave_out(self:ImageFiles, fit, filter, background):
 @patch
 def _found_tables(self:ImageFiles):
     "Tables of labels beside the pictures or above them: of one name, in one folder or several"
-    some = [o for o in self.files.names if o.lower().endswith(tuple(_tables))]
+    ends = tuple(_tables)
+    some = [o for o in self.report['other']+['dataset.json']*('dataset.json' in self.files.names) if o.lower().endswith(ends)]
     if not some: return
-    homes = {'/'.join(p[:i]) for p in {tuple(_folder_of(o).split('/')) for o in self.names} for i in range(len(p)+1)}
+    homes = {'/'.join(p[:i]) for p in (o.split('/') for o in {*map(_folder_of, self.names)}) for i in range(len(p)+1)}
     beside = [o for o in some if _folder_of(o) in homes]
     for last in _tables:
         if hits := [o for o in beside if plain_name(o).rpartition('/')[2].lower()==last]: return hits
@@ -362,6 +417,7 @@ def _inside(self:ImageFiles):
         if o in self.report['other']: self.report['other'].remove(o)
     return whole
 
+# %% ../../nbs/data/13_images.ipynb #e7de021b
 @patch
 def _label(self:ImageFiles, labels, columns=None, missing=None, order=None):
     "Read the labels, and give the space that they are in"
@@ -391,6 +447,7 @@ def _label(self:ImageFiles, labels, columns=None, missing=None, order=None):
     space,self._codes,self.attributes = attribute_codes(names, all_values, table.source, ends)
     return space
 
+# %% ../../nbs/data/13_images.ipynb #1b81749c
 @patch
 def _folder_table(self:ImageFiles):
     "The folder that each picture is in, as its class: without what all have in common, and without train, val and test"
@@ -400,15 +457,15 @@ def _folder_table(self:ImageFiles):
         number = {o:i for i,o in enumerate(sorted({o.rpartition('/')[0] for o in self.names}))}
         return LabelTable(['folder'], {o:[number[o.rpartition('/')[0]]] for o in self.names}, what)
     top,said = _common(folders),[]
-    if top.rpartition('/')[2] in _splits or len(set(folders))>1:
+    if _splits.fullmatch(top.rpartition('/')[2]) or len(set(folders))>1:
         folders = [o[len(top):].lstrip('/') if o!=top else '' for o in folders]
-    heads = {o.partition('/')[0].lower() for o in folders}
-    if heads<=_splits and all('/' in o for o in folders):
-        folders = [o.partition('/')[2] for o in folders]
-        said = [f"folders {', '.join(sorted(heads))} are parts of the set, not classes"]
+    folders,parts = _without_splits(folders)
+    if parts: said = [f"folders {', '.join(parts)} are parts of the set, not classes"]
+    if len(set(folders)-{''})<2: raise ValueError(f"{what} should be two classes or more, all images lie in {folders[0] or top or 'one'}: leave `labels` out")
     if '' in folders: said.append(f"{folders.count(''):,} images lie in no folder of a class, and have no label")
     return LabelTable(['folder'], {o:[f] for o,f in zip(self.names, folders)}, what, said=said)
 
+# %% ../../nbs/data/13_images.ipynb #351bc18b
 @patch
 def _find(self:ImageFiles, table, what):
     "The number of the image that each name in `table` means"
@@ -428,18 +485,19 @@ def _find(self:ImageFiles, table, what):
         raise ValueError(f"{what} should name each file once, names some both with and without their folder")
     return np.array(found)
 
+# %% ../../nbs/data/13_images.ipynb #1c60d5a6
 @patch
 def _look(self:ImageFiles, most=32):
     "Look at some pictures, spread over the set: how many bits there are, and whether a file holds several pictures"
     top,paged,deep = 0,None,0
     for i in np.unique(np.linspace(0, len(self.names)-1, most).astype(int)):
         try:
-            with _AnySize(), Image.open(io.BytesIO(self.files.read(self.names[i]))) as im:
+            data = self.files.read(self.names[i])
+            with _AnySize(), Image.open(io.BytesIO(data)) as im:
                 if paged is None and getattr(im, 'n_frames', 1)>1: paged = self.names[i]
                 if self.bits or not _deep(im) or im.size[0]*im.size[1]>_harmless_pixels: continue
-                im.load()
-                a = np.asarray(im)
-                top,deep = max(top, int(a.max())*(1 if im.mode[:1]=='I' else 257)),deep+1
+                a = _deep_values(im, data)
+                top,deep = max(top, 65535 if a is None else int(_colours(a).max())),deep+1
         except Exception: continue                                     # said when it is asked for
     if paged: self.notes.append(f"some files hold several pages or frames, such as {paged}: the first of each is used")
     if deep:
@@ -451,10 +509,14 @@ def _look(self:ImageFiles, most=32):
 def _tell(self:ImageFiles):
     "What was left out, in words"
     other,hidden,broken = (self.report[o] for o in ('other','hidden','broken'))
+    tables = [o for o in other if re.search(r'(?i)\.(csv|tsv|jsonl?|ndjson|xlsx?|ods)$|(label|attr|anno|meta)[^/]*\.txt$', o)]
+    if tables and not self.labelled and not self._asked:
+        self.notes.append(f"no labels are read; {tables[0]} may be a table of some{': unpack it, and give it' if self.files.is_zip else ': give it'} as labels")
     if other: self.notes.append(f"{len(other):,} files are left out as they are no pictures, such as {other[0]}")
     if hidden: self.notes.append(f"{len(hidden):,} hidden files are left out, such as {hidden[0]}")
     if broken: self.notes.append(f"{len(broken):,} broken images are left out, such as {[*broken][0]}")
 
+# %% ../../nbs/data/13_images.ipynb #f316224f
 @patch
 def _number(self:ImageFiles, space):
     "Put numbered pictures in the order of a grid; every number from 0 must be there once"

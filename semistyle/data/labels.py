@@ -7,8 +7,10 @@ __all__ = ['plain_name', 'NameFinder', 'LabelTable', 'label_text', 'read_labels'
            'attribute_codes']
 
 # %% ../../nbs/data/12_labels.ipynb #04f53727
-import csv,json,re,unicodedata
+import csv,functools,json,re,unicodedata
+from collections import Counter
 from dataclasses import dataclass,field
+from itertools import chain
 from pathlib import Path
 import numpy as np
 from .factors import AttributeSpace
@@ -21,20 +23,36 @@ def plain_name(
     name = str(name).strip().replace('\\', '/').removeprefix('./')
     return name if name.isascii() else unicodedata.normalize('NFC', name)
 
+_picture = re.compile(r'\.(png|jpe?g|jpe|jfif|webp|bmp|tiff?|gif|p[gpn]m|jp2|avif)$', re.I)
 def _stem(path): return re.sub(r'\.\w{1,5}$', '', path)
 
+# %% ../../nbs/data/12_labels.ipynb #d92611f0
 class NameFinder:
     "Finds pictures by the names that tables have for them"
     def __init__(self,
         names, # Paths of the pictures
     ):
-        self.names,self.whole,self.last = [plain_name(o) for o in names],{},{}
+        self.names = [*map(plain_name, names)]
+        self.whole = {o:i for i,o in enumerate(self.names)}
+    @functools.cached_property
+    def last(self)->dict:
+        "Last part of a path, with and without its suffix -> pictures; made when a name is not one of them as it stands"
+        last = {}
         for i,o in enumerate(self.names):
-            self.whole[o] = i
             low = o.casefold().rpartition('/')[2]
-            for key in {low, _stem(low)}: self.last.setdefault(key, []).append(i)
+            for key in {low, _stem(low)}: last.setdefault(key, []).append(i)
+        return last
+    @functools.cached_property
+    def numbered(self)->dict:
+        "Number that a picture is called by, whatever zeros are before it -> pictures"
+        numbered = {}
+        for i,o in enumerate(self.names):
+            stem = _stem(o.rpartition('/')[2])
+            if stem.isdecimal() and len(stem)<19: numbered.setdefault(int(stem), []).append(i)
+        return numbered
     def __call__(self, name)->list:
         "The numbers of the pictures that `name` may mean: one, none, or several"
+        if (i := self.whole.get(name)) is not None: return [i]
         name = plain_name(name)
         if name in self.whole: return [self.whole[name]]
         name = name.casefold()
@@ -44,7 +62,9 @@ class NameFinder:
             full = full if full.rpartition('/')[2]==name.rpartition('/')[2] else _stem(full)
             if full==name or full.endswith('/'+name) : hits.setdefault(10**6, []).append(i)
             elif name.endswith('/'+full): hits.setdefault(len(full), []).append(i)
-        return hits[max(hits)] if hits else []
+        if hits: return hits[max(hits)]
+        if _picture.search(name): return self(_picture.sub('', name))
+        return self.numbered.get(int(name), []) if name.isdecimal() and len(name)<19 else []
 
 # %% ../../nbs/data/12_labels.ipynb #ceeb77b2
 @dataclass
@@ -53,19 +73,25 @@ class LabelTable:
     columns:list                            # Name of each column but the files'
     rows:dict                               # File -> cells
     source:str='the labels'                 # For messages
-    lines:dict=field(default_factory=dict)  # File -> where its row is, for messages
+    lines:dict=field(default_factory=dict)  # File -> number of its line, for messages
     said:list=field(default_factory=list)   # Rules that were applied, as sentences
     classes:bool=False                      # Whether whole numbers are numbers of classes, which have no order
     def __len__(self): return len(self.rows)
     def __repr__(self): return f"LabelTable: {', '.join(self.columns[:6])} of {len(self):,} files, from {self.source}"
+
+_no_text = {b'PK\3\4':'a spreadsheet or a zip', b'\xd0\xcf\x11\xe0':'a spreadsheet', b'\x93NUMPY':'an array of numpy', b'PAR1':'Parquet', b'\x89HDF':'HDF5',
+            b'SQLite':'a database', b'%PDF':'a PDF', b'\x1f\x8b':'compressed', b'\x80':'a pickle'}
 
 def label_text(
     data:bytes, # Of a text file
     source,     # For messages
 )->str:
     "Text of a table, whatever its byte order mark says"
-    try: return data.decode('utf-16' if data[:2] in (b'\xff\xfe',b'\xfe\xff') else 'utf-8-sig')
-    except UnicodeDecodeError as e: raise ValueError(f"{source} should be a CSV in UTF-8, is not ({e}): check it") from None
+    kind = next((v for k,v in _no_text.items() if data.startswith(k)), None)
+    if kind: raise ValueError(f"{source} should be a CSV in UTF-8, is {kind}: save it as one")
+    marked = data[:2] in (b'\xff\xfe',b'\xfe\xff')
+    try: return data.decode('utf-16' if marked else 'utf-16-le' if data[1:2]==b'\0' else 'utf-16-be' if data[:1]==b'\0' else 'utf-8-sig')
+    except UnicodeDecodeError as e: raise ValueError(f"{source} should be a CSV in UTF-8, is not ({e}): save it as one") from None
 
 def _unique_rows(rows, source):
     "`{name: row}`, each name once"
@@ -76,14 +102,14 @@ def _unique_rows(rows, source):
     return table
 
 # %% ../../nbs/data/12_labels.ipynb #7d546f95
-_picture = re.compile(r'\.(png|jpe?g|jpe|jfif|webp|bmp|tiff?|gif|p[gpn]m|jp2|avif)$', re.I)
 _file_keys = 'file_name','filename','file','image','image_id','img','path','filepath','image_path','name','id'
 
-def _name_score(cells, finds):
-    "How much a column looks like names of pictures: suffixes first, then different cells that are names of some"
-    has = [o for o in cells if isinstance(o, str) and o]
-    suffixed = sum(bool(_picture.search(o)) for o in has)
-    return 1000*suffixed + (sum(bool(finds(o)) for o in has) if finds and len(set(has))==len(has) else 0)
+def _name_scores(columns, finds):
+    "How much each column looks like names: 1,000 for a suffix; where none has any, 1 for the name of a picture"
+    has = {k:[o for o in cells if isinstance(o, str) and o] for k,cells in columns.items()}
+    suffixed = {k:1000*sum(bool(_picture.search(o)) for o in cells) for k,cells in has.items()}
+    if any(suffixed.values()) or not finds: return suffixed
+    return {k:sum(bool(finds(o)) for o in cells)*(len({*cells})==len(cells)) for k,cells in has.items()}
 
 def _file_key(keys, looks):
     "Which column names files: the one whose cells have suffixes, else one that is called so, else the first"
@@ -92,13 +118,20 @@ def _file_key(keys, looks):
     some = [o for o in keys if looks[o]] or keys
     return next((o for k in _file_keys for o in some if str(o).lower()==k), some[0])
 
+# %% ../../nbs/data/12_labels.ipynb #544adb2c
 def _records(records, source, finds):
     "Table of a list of dicts, which may lack keys"
     keys = [*dict.fromkeys(k for o in records for k in o)]
     some = records[:50]
-    key = _file_key(keys, {k:_name_score([o.get(k) for o in some], finds) for k in keys})
+    key = _file_key(keys, _name_scores({k:[o.get(k) for o in some] for k in keys}, finds))
     cols = [k for k in keys if k!=key]
     return LabelTable(cols, _unique_rows([(str(o[key]), [o.get(k) for k in cols]) for o in records if o.get(key) not in (None,'')], source), source)
+
+def _by_column(d, finds):
+    "Records of pandas' JSON, where each column has its cells by the rows' names; `None` where the outer names are pictures'"
+    rows = [*dict.fromkeys(k for o in d.values() for k in o)]
+    if any(map(finds, d)) or any(map(_picture.search, rows)) or not any(isinstance(o, str) and finds(o) for c in d.values() for o in c.values()): return
+    return [{c:v.get(r) for c,v in d.items()} for r in rows]
 
 def _json_table(text, source, finds):
     "Table of JSON in any of its forms; `None` where it has no labels"
@@ -112,11 +145,12 @@ def _json_table(text, source, finds):
         if nvidia and not d: return None
         if isinstance(d, list) and d and all(isinstance(o, dict) for o in d) and not nvidia: return _records(d, source, finds)
         if isinstance(d, dict) and d and not nvidia and all(isinstance(o, dict) for o in d.values()):
+            if by_column := _by_column(d, finds or _picture.search): return _records(by_column, source, finds)
             return _records([dict(file_name=k)|v for k,v in d.items()], source, None)
         if isinstance(d, dict) and d and not nvidia and all(isinstance(o, (int,float,str,list)) for o in d.values()): d = [*d.items()]
         elif not nvidia: raise KeyError('labels')
         rows = [(str(n), v if isinstance(v, list) else [v]) for n,v in d]
-        if any(isinstance(o, (list,dict)) for _,v in rows for o in v): raise TypeError('labels in labels')
+        if {list,dict} & {*map(type, chain.from_iterable(v for _,v in rows))}: raise TypeError('labels in labels')
     except (ValueError, TypeError, KeyError, RecursionError, AttributeError) as e:
         raise ValueError(f"{source} should be JSON with `labels`, a list of [name, class or vector], records with a file name, or "
                          f"names with their labels, is not ({e!r})") from None
@@ -138,6 +172,12 @@ def _cells(text, source):
     try: return [(i,[c.strip() for c in row]) for (i,_),row in zip(lines, csv.reader((o for _,o in lines), delimiter=sep))],n
     except csv.Error as e: raise ValueError(f"{source} should be a CSV, is not ({e}): check it") from None
 
+def _nameless(head, k, cells):
+    "Whether column `k` is an index of pandas', of rows that may have been sorted or left out, or is empty and has no name"
+    if head.lower()=='index': return len({*cells})==len(cells) and all(o.isdecimal() for o in cells)
+    return bool(re.fullmatch(r'unnamed: \d+(\.\d+)*', head.lower())) or head=='' and (k==0 or not any(cells))
+
+# %% ../../nbs/data/12_labels.ipynb #ccd167ff
 def _text_table(text, source, finds):
     "Table of a CSV, a TSV or a list of CelebA"
     finds = finds or _picture.search
@@ -146,25 +186,26 @@ def _text_table(text, source, finds):
     first,said = rows[0][1],[]
     if len(first)==width-1 and first[0]!='file' and (n or ' ' in text.strip().splitlines()[-1].strip()) and not finds(first[0]): first = ['file',*first]; rows[0] = rows[0][0],first
     some = [o for _,o in rows[1:51] if len(o)==width] or [first]
-    hits = {k:_name_score([o[k] for o in some], finds) for k in range(min(width, len(first)))}
-    index = bool(len(first)>2 and first[0].lower() in ('','index','unnamed: 0') and max(v for k,v in hits.items() if k) and
-                 [o[0] for _,o in rows[1:]]==[str(i) for i in range(len(rows)-1)])
-    if index: del hits[0]
+    hits = _name_scores({k:[o[k] for o in some] for k in range(min(width, len(first)))}, finds)
+    nameless = {k for k in hits if k<len(first) and _nameless(first[k], k, [o[k] for _,o in rows[1:] if len(o)==width])}
+    if not any(v for k,v in hits.items() if k not in nameless): nameless = set()
+    for k in nameless: del hits[k]
     names = {k:first[k] for k in hits}
     key = next(k for k in hits if names[k]==_file_key([*names.values()], {names[k]:v for k,v in hits.items()}))
-    if len(rows)>1 and finds(first[key]) or _picture.search(first[key]):
+    if _picture.search(first[key]) or len(rows)>1 and hits[key]<1000 and finds(first[key]):
         names = [*(['label'] if width==2 else [f'label{i}' for i in range(width-1)])]; names.insert(key, 'file')
-        said.append(f"{source} has no header, so its columns are called {', '.join(o for k,o in enumerate(names) if k!=key)}")
+        said,nameless = [f"{source} has no header, so its columns are called {', '.join(o for k,o in enumerate(names) if k!=key)}"],set()
     else: names,rows = first,rows[1:]
-    use = [k for k in range(len(names)) if k!=key and not (index and k==0)]
-    if index: said.append(f"the first column of {source} only counts its rows and is left out")
+    use = [k for k in range(len(names)) if k!=key and k not in nameless]
+    if nameless: said.append(f"columns without a name, such as an index, are left out of {source}: {len(nameless)}")
     if not use or len({names[k] for k in use})<len(use) or any(names[k]=='' for k in use):
         raise ValueError(f"{source} should have a header with different names, file,attribute,..., has {','.join(first)!r}")
     for i,row in rows:
         if len(row)!=len(names): raise ValueError(f"{source}, line {i} should have {len(names)} cells as the header does, has {len(row)}")
     if n not in (None,len(rows)): raise ValueError(f"{source} should have {n:,} rows, has {len(rows):,}: it is cut short, get it again")
-    table = _unique_rows([(row[key], [row[k] for k in use]) for _,row in rows], source)
-    return LabelTable([names[k] for k in use], table, str(source), {row[key]:f'line {i}' for i,row in rows}, said)
+    names,lines = [names[k] for k in use],{row[key]:i for i,row in rows}
+    table = _unique_rows([(row[key], [row[k] for k in use]) if nameless else (row.pop(key), row) for _,row in rows], source)
+    return LabelTable(names, table, str(source), lines, said)
 
 def read_labels(
     data,       # Bytes of a table, or the path of one
@@ -181,49 +222,70 @@ def read_labels(
     return _json_table(text, source, finds) if is_json else _text_table(text, source, finds)
 
 # %% ../../nbs/data/12_labels.ipynb #ddf865ac
-_missing = {'','na','nan','n/a','<na>','none','null','?','unknown','-'}
+_missing = {'','na','nan','-nan','n/a','<na>','null','#n/a','#na','n.a.'}     # whatever is asked
+_doubtful = {'none','unknown','?','-','--','.','missing','undefined','not available'}  # unless missing='none'
 _yes_no = {'true':1., 'false':0., 'yes':1., 'no':0.}
 
 def _natural(word): return [(0,int(o),'') if o.isdigit() else (1,0,o.casefold()) for o in re.split(r'(\d+)', str(word)) if o]
 
 def missing_values(
-    missing=None, # A number, a word, a list of them, or text with commas between; 'none' where every number is a value
+    missing=None, # A number, a word, a list of them, or text with commas between; 'none' among them where all else is a value
 )->tuple:         # Numbers, words, and whether to ask about suspicious numbers
     "What stands for a label that nobody knows"
-    if missing is None: return set(),set(),True
+    if missing is None: return set(),set(_doubtful),True
     parts = missing.split(',') if isinstance(missing, str) else missing if isinstance(missing, (list,tuple,set)) else [missing]
     numbers,words = set(),set()
     for o in (str(p).strip() for p in parts):
         try: numbers.add(float(o))
         except ValueError: words.add(o.lower())
-    return numbers,words-{'none'},False
+    return numbers,(words-{'none'} if 'none' in words else words|_doubtful),'none' not in words
 
 def _suspicious(
     seen, # Different values of a column, sorted
 ):        # The value that may mean "nobody knows", or None
-    "A number that stands for missing in many tables, and far from or below all others here"
-    if len(seen)<3: return
-    rest = seen[1:]
-    if seen[0]==-1 and rest[0]>=0: return -1.
+    "A number that stands for missing in many tables and lies far from or below all others here, or any that lies twenty times as far"
+    if len(seen)<2: return
+    if len(seen)>2 and seen[0]==-1 and seen[1]>=0: return -1.
     for v,rest in ((seen[0],seen[1:]), (seen[-1],seen[:-1])):
-        known = abs(v)>=1e15 or abs(v) in (65535,32767,32768,2**31,2**31-1) or re.fullmatch(r'9{2,}(\.0|\.9+)?', str(abs(float(v))))
-        if known and min(abs(v-rest[0]), abs(v-rest[-1]))>2*(rest[-1]-rest[0]): return float(v)
+        known = abs(v)>=1e15 or abs(v) in (65535,32767,32768,2**31,2**31-1) or re.fullmatch(r'9{2,}(\.\d+)?', str(abs(float(v))))
+        gap,spread = min(abs(v-rest[0]), abs(v-rest[-1])),rest[-1]-rest[0]
+        if known and gap>2*spread or gap>20*spread>0: return float(v)
 
 # %% ../../nbs/data/12_labels.ipynb #dc04430a
-def _where(table, name): return f"{table.source}, {table.lines[name]}" if name in table.lines else f'{table.source}, {name}'
+def _plain(v): return f'{v:g}' if float(f'{v:g}')==v else repr(float(v))
+def _where(table, name): return f"{table.source}, line {table.lines[name]}" if name in table.lines else f'{table.source}, {name}'
 
+def _read_cell(v, words):
+    "A cell as a number, NaN where it is missing, or as the word that it is"
+    if v is None: return np.nan
+    if isinstance(v, (bool,int,float)): return float(v)
+    text = str(v).strip()
+    if text.lower() in _missing or text.lower() in words: return np.nan
+    try: return float(text)
+    except ValueError: return text
+
+def _written(words, where):
+    "What numbers are meant where all `words` are numbers as people write them, such as 1,5 and 10%; `None` where some is none"
+    parts = {o:re.fullmatch(r'([-+]?\d+(?:\.\d+)?)(?:,(\d+))?\s*%?', o) for o in words}
+    if not all(parts.values()): return
+    ends = [m[2] for m in parts.values() if m[2]]
+    if ends and {*map(len, ends)}=={3}:
+        raise ValueError(f"{where} holds {next(o for o in sorted(words) if ',' in o)!r}, which may be thousands or parts: write it with a point, or without")
+    return {o:float(m[1]+(f'.{m[2]}' if m[2] else '')) for o,m in parts.items() if not (m[2] and '.' in m[1])}
+
+# %% ../../nbs/data/12_labels.ipynb #7518998d
 def _one_column(table, k, numbers, words):
-    "Numbers [n], NaN where missing, and the words of the cells that are none"
-    column,out,said = table.columns[k],np.full(len(table), np.nan),{}
-    for i,(name,row) in enumerate(table.rows.items()):
-        v = row[k]
-        if v is None: continue
-        if isinstance(v, (bool,int,float)): out[i] = np.nan if float(v) in numbers else float(v); continue
-        text = str(v).strip()
-        if text.lower() in _missing or text.lower() in words: continue
-        try: v = float(text)
-        except ValueError: said[i] = text; continue
-        if v not in numbers: out[i] = v
+    "Numbers [n], NaN where missing, and the words of the cells that are none; each different cell is read once"
+    column,said = table.columns[k],{}
+    cells = [row[k] if row[k].__hash__ else str(row[k]) for row in table.rows.values()]
+    try: out = np.fromiter(map(float, cells), np.float64, len(cells))
+    except (TypeError, ValueError, OverflowError):
+        read = {o:_read_cell(o, words) for o in {*cells}}
+        written = _written({o for o in read.values() if type(o) is str}, f'{table.source}, {column}')
+        cells = [(written or {}).get(o, o) for o in map(read.get, cells)]
+        said = {i:o for i,o in enumerate(cells) if type(o) is str}
+        out = np.fromiter((np.nan if type(o) is str else o for o in cells), np.float64, len(cells))
+    if numbers: out[np.isin(out, [*numbers])] = np.nan
     if said and not np.isnan(out).all():
         i = next(iter(said))
         raise ValueError(f"{_where(table, [*table.rows][i])}, {column} should be a number, or empty where it is missing, got {said[i]!r}: "
@@ -238,16 +300,29 @@ def _class_columns(column, said, n, order):
         v = np.full(n, np.nan)
         for i,o in said.items(): v[i] = _yes_no[o.lower()]
         return {column:v},None
+    spelt = {}
+    for o,_ in Counter(said.values()).most_common(): spelt.setdefault(o if len(o)==1 or order else o.casefold(), []).append(o)
+    twice = [v for v in spelt.values() if len(v)>1]
+    if twice: said,kinds = {i:spelt[o if len(o)==1 else o.casefold()][0] for i,o in said.items()},sorted((v[0] for v in spelt.values()), key=_natural)
+    same = ''.join(f", {' and '.join(v)} are one" for v in twice)
     if order and set(kinds)<=set(order): kinds = [*order]
     number = {o:i for i,o in enumerate(kinds)}
     v = np.full(n, np.nan)
     for i,o in said.items(): v[i] = number[o]
-    if len(kinds)==2 and not order: return {f'{column}={kinds[1]}':v},f"{column} is 1 for {kinds[1]} and 0 for {kinds[0]}"
+    if len(kinds)==2 and not order: return {f'{column}={kinds[1]}':v},f"{column} is 1 for {kinds[1]} and 0 for {kinds[0]}{same}"
     if order and kinds==[*order]: return {f"{column} ({' < '.join(kinds)})":v},f"{column} is put in the given order, {' < '.join(kinds)}"
     some = ', '.join(kinds[:6])+f' and {len(kinds)-6} more'*(len(kinds)>6)
     return {f'{column}={o}':np.where(np.isnan(v), np.nan, v==i) for i,o in enumerate(kinds)}, \
-        f"{column} has {len(kinds)} classes ({some}), which have no order: a column for each; class_order='{','.join(kinds[:6])}{',...'*(len(kinds)>6)}' puts them on one axis"
+        f"{column} has {len(kinds)} classes ({some}), which have no order: a column for each; class_order='{','.join(kinds[:6])}{',...'*(len(kinds)>6)}' puts them on one axis{same}"
 
+def _lower(v): return str(v).strip().lower()
+
+def _maybe_classes(name, seen, most, order):
+    "A note where whole numbers may be those of classes"
+    if not re.fullmatch(r'(class|label|category|target)(es)?([ _]?id)?|y', name.lower()) or order or not 2<len(seen)<=most or (seen!=np.rint(seen)).any(): return
+    return f"{name} is taken as numbers in their order, {seen[0]:g} to {seen[-1]:g}: if they stand for classes without one, write them as words"
+
+# %% ../../nbs/data/12_labels.ipynb #2b38d23d
 def label_values(
     table:LabelTable,  # From `read_labels`
     columns=None,      # Names of the columns to use, in a list or with commas between; all that teach something when None
@@ -261,15 +336,17 @@ def label_values(
     chosen,order,(numbers,words,asks) = split(columns),split(class_order),missing_values(missing)
     if lost := set(chosen or ())-set(table.columns):
         raise ValueError(f"`label_columns` should be among {table.columns}, of {table.source}, got {sorted(lost)}")
-    out,notes,left = {},[*table.said],[]
+    if len(chosen or table.columns)>4096:
+        raise ValueError(f"{table.source} should have at most 4,096 columns, has {len(table.columns):,}: choose some with `label_columns`")
+    out,notes,left,place = {},[*table.said],[],{o:i for i,o in enumerate(table.columns)}
     for name in chosen or table.columns:
-        v,said = _one_column(table, table.columns.index(name), numbers, words)
+        v,said = _one_column(table, place[name], numbers, words)
         seen = np.unique(v[~np.isnan(v)])
         if table.classes and len(seen)>2 and not order: v,said = np.full(len(table), np.nan),{i:f'{o:g}' for i,o in enumerate(v) if o==o}
         if asks and not said and (odd := _suspicious(seen)) is not None:
-            rest = seen[seen!=odd]
-            raise ValueError(f"{table.source} holds {odd:g} in {name!r} {(v==odd).sum():,} times beside {rest[0]:g} to {rest[-1]:g}: if it means that nobody "
-                             f"knows, give missing={odd:g}; if it is a value, missing='none'")
+            rest,given,also = seen[seen!=odd],','.join(map(_plain, [*sorted(numbers),odd])),''.join(f'{_plain(o)},' for o in sorted(numbers))
+            raise ValueError(f"{table.source} holds {_plain(odd)} in {name!r} {(v==odd).sum():,} times beside {rest[0]:g} to {rest[-1]:g}: if it means that nobody "
+                             f"knows, give missing={given}; if it is a value, missing='{also}none'")
         if not chosen and len(set(said.values()) if said else seen)<2 and len(table.columns)>1: left.append(f'{name} (one value)'); continue
         if len(kinds := set(said.values()))>most_classes or len(kinds)>8 and len(kinds)>len(said)/2:
             if chosen or len(table.columns)==1:
@@ -277,12 +354,14 @@ def label_values(
                                  f"choose other `label_columns`, or give their order with `class_order`")
             left.append(f'{name} (text)'); continue
         if said: more,note = _class_columns(name, said, len(table), order)
-        else: more,note = {name:v},None
+        else: more,note = {name:v},_maybe_classes(name, seen, most_classes, order)
+        if said and (lost := {o for o in map(_lower, (row[place[name]] for row in table.rows.values())) if o in _doubtful&words}):
+            notes.append(f"in {name}, {', '.join(sorted(lost))} means that nobody knows; missing='none' makes it a class")
         out |= more
         notes += [note]*bool(note)
     if not out: out = {table.columns[0]:_one_column(table, 0, numbers, words)[0]}
     if left: notes.append(f"columns of {table.source} are left out: {', '.join(left)}")
-    if not asks: notes.append("missing are " + (', '.join([f'{o:g}' for o in sorted(numbers)]+sorted(words)) or 'empty cells only'))
+    if missing is not None: notes.append("missing are " + (', '.join([*map(_plain, sorted(numbers)), *sorted(words-_doubtful)]) or 'empty cells only'))
     return [*out], np.stack([*out.values()], 1), notes
 
 # %% ../../nbs/data/12_labels.ipynb #37367197

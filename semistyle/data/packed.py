@@ -6,7 +6,7 @@
 __all__ = ['name_of', 'plan_pack', 'n_cores', 'pack', 'PackedDataset', 'check_packed']
 
 # %% ../../nbs/data/15_packed.ipynb #b2872e95
-import hashlib,io,json,multiprocessing,os,shutil,signal,traceback,zlib
+import hashlib,io,json,multiprocessing,os,shutil,signal,traceback,zipfile,zlib
 from contextlib import contextmanager,suppress
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -192,6 +192,7 @@ def _finish(store, plan, crcs, codes):
     if codes is not None:
         np.save(store/'codes.npy', codes)
         info['codes_sha256'] = file_sha256(store/'codes.npy')
+    for o in store.glob('.packed.json.new-*'): o.unlink()  # of an earlier call that was killed here
     for o in store.iterdir():
         with open(o, 'rb') as f: os.fsync(f.fileno())
     write_json(store/'packed.json', info | dict(checksum=_digest(info)))
@@ -275,7 +276,12 @@ def _read_codes(path, info):
     if not info['codes_sha256']: return None
     if not _size(file) or file_sha256(file)!=info['codes_sha256']:
         raise ValueError(f"{file} is damaged, its checksum differs: restore it from a copy or pack anew")
-    return np.load(file, allow_pickle=False)
+    try: codes = np.load(file, allow_pickle=False, mmap_mode='r')
+    except (ValueError, EOFError, zipfile.BadZipFile): codes = None
+    want = (info['n'],len(FactorSpace.from_dict(info['space']).names))
+    if getattr(codes, 'shape', None)!=want or codes.dtype!=np.float32:
+        raise ValueError(f"{file} should hold the codes of {want[0]:,} images, float32 {[*want]}, does not: pack anew")
+    return np.array(codes)
 
 # %% ../../nbs/data/15_packed.ipynb #69e9a3aa
 class PackedDataset(FileDataset):

@@ -145,10 +145,11 @@ patches = _Patches()
 # %% ../../nbs/data/12_room.ipynb #ff7c95fe
 _camera_at = [np.linspace(a, b, 6) for a,b in ((-1.4,1.4), (-3.5,-2.2), (0.7,2.2))]
 _lamp_at   = [np.linspace(a, b, 6) for a,b in ((-2.,2.), (-0.6,1.5), (0.95,2.3))]
+def _place(at, steps): return [np.interp(k, np.arange(6), a) for a,k in zip(at, steps)]
 
 def _cast_room(state, resolution):
     "The patch of every sample, [4,H*W], of one (camera x, y, z)"
-    o,axes = look_at([a[k] for a,k in zip(_camera_at, state)], (0,0.9,0.85))
+    o,axes = look_at(_place(_camera_at, state), (0,0.9,0.85))
     p,who = first_hits([f[:2] for f in _furniture[1:]], _room_planes, o, view_rays(axes, 0.55, resolution))
     out = np.empty(len(who), np.int32)
     for k in np.unique(np.maximum(who, -1)):
@@ -189,7 +190,7 @@ def _sky_light(which):
 
 def _light_levels(which, sky, lamp):
     "Material*1024 + level of each patch under one lamp (x, y, z), uint16 [n]"
-    facing,offset = _lamp_light(which, vec3(*[a[k] for a,k in zip(_lamp_at, lamp)]))
+    facing,offset = _lamp_light(which, vec3(*_place(_lamp_at, lamp)))
     r2 = dot3(offset, offset)
     shaded = np.clip(0.5+5*offset[2]/np.sqrt(r2), 0.05, 1)
     level = quantise(np.sqrt((sky+3.6*shaded*facing/(r2+0.25))/_brightest), _n_level)
@@ -200,7 +201,7 @@ _room_intensities = np.float32([0.6, 0.9, 1.35, 2.05, 3.1])
 
 def _room_colors(intensity):
     "The packed colour of each material at each level, cool in the dark and warm in the light, uint32 [materials*1024]"
-    x = _room_intensities[intensity]*(np.arange(_n_level)/(_n_level-1))[:,None]**2*_brightest
+    x = np.interp(intensity, np.arange(5), _room_intensities)*(np.arange(_n_level)/(_n_level-1))[:,None]**2*_brightest
     tint = np.float32([0.93,0.98,1.06]) + np.float32([0.12,0.02,-0.14])*np.clip(x, 0, 1)
     return pack_rgb(np.rint(255*(1-np.exp(-1.35*_albedo[:,None]*tint*x))**(1/2.2)).astype(np.uint32)).ravel()
 
@@ -210,13 +211,16 @@ class RoomWorld(CastWorld):
     "A living room with a lamp and a camera that move: Falcor3D's seven factors"
     name,space,probes = 'room',_room_space,[[0,0,0], [2,3,5], [5,5,2]]
     lighting,geometry = [FactorSpace(_room_space.names[s], _room_space.sizes[s]) for s in (slice(0,4),slice(4,7))]
-    n_surfels,n_lamps = len(patches),216
+    n_surfels,n_lamps,categorical = len(patches),216,()
     def cast(self, state, resolution): return _cast_room(state, resolution)
     @cached_property
     def sky(self): return _sky_light(np.arange(len(patches)))
     def paint(self, surfels, l):
         intensity,*lamp = self.lighting.to_factors(l)
         return _room_colors(intensity)[_light_levels(surfels, self.sky[surfels], lamp)]
+
+    def paint_between(self, surfels, steps):
+        return _room_colors(steps[0])[_light_levels(surfels, self.sky[surfels], steps[1:4])]
 
     @property
     def fingerprint(self):

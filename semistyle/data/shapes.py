@@ -22,11 +22,11 @@ def _shapes_solid(scale, shape):
     "The object, its lowest point on the floor at (0,0)"
     r = 0.5+0.05*scale
     return [Box((0,0,0.85*r), 0.85*r), Cylinder((0,0,0.9*r), 0.85*r, 0.9*r), Sphere((0,0,r), r),
-            Capsule((0,0,0.62*r), (0,0,1.65*r), 0.62*r)][shape]
+            Capsule((0,0,0.62*r), (0,0,1.65*r), 0.62*r)][int(shape)]
 
 def _shapes_rays(orientation, resolution):
     "Where the camera stands, [3,1], and the unit direction of every sample, [3,4*H*W]"
-    a = np.deg2rad(225 + np.linspace(-30, 30, 15)[orientation])
+    a = np.deg2rad(225 + np.interp(orientation, np.arange(15), np.linspace(-30, 30, 15)))
     eye,axes = look_at((4.2*np.cos(a), 4.2*np.sin(a), 2.2), (0,0,0.72))
     return eye, view_rays(axes, 0.4, resolution)
 
@@ -56,15 +56,15 @@ def _cast_shapes(state, resolution):
     return (np.array([_OBJECT,_WALL,_WALL,_FLOOR])[-who]*_n_level + level).reshape(4, -1)
 
 # %% ../../nbs/data/12_shapes.ipynb #76673bda
-def _wheel(saturation, value):
-    "Ten hues, in linear light, [10,3]"
-    return np.float32([colorsys.hsv_to_rgb(i/10, saturation, value) for i in range(10)])**2.2
-_hue_colors = np.stack([_wheel(0.62, 0.85), _wheel(0.55, 0.82), _wheel(0.82, 0.95)])  # [3,10,3]
+_paints = (0.62,0.85),(0.55,0.82),(0.82,0.95)  # Saturation and value of floor, wall and object
+def _hue(k, hue):
+    "The colour of material `k` with a hue from 0 to 10, in linear light, [3]"
+    return np.float32(colorsys.hsv_to_rgb(hue/10, *_paints[k]))**2.2
 
-def _paint_shapes(surfels, floor_hue, wall_hue, object_hue):
-    "The colour of each surfel, [n,3], 0 to 255"
+def _paint_shapes(surfels, *hues):
+    "The colour of each surfel, [n,3], 0 to 255; hues of floor, wall and object"
     material,level = np.divmod(surfels, _n_level)
-    color = _hue_colors[material, np.array([floor_hue,wall_hue,object_hue])[material]]
+    color = np.stack([_hue(k, h) for k,h in enumerate(hues)])[material]
     x = color*((level/(_n_level-1))**2*_brightest)[:,None]
     return np.rint(255*(1-np.exp(-1.5*x))**(1/2.2)).astype(np.uint32)
 
@@ -74,6 +74,7 @@ class ShapesWorld(CastWorld):
     "One solid in the corner of a room: 3DShapes' six factors"
     name,space,probes = 'shapes',_shapes_space,[[0,1,0], [3,0,5], [5,2,9], [7,3,14]]
     geometry,lighting = [FactorSpace(_shapes_space.names[s], _shapes_space.sizes[s]) for s in (slice(3,6),slice(0,3))]
-    n_surfels = 3*_n_level
+    n_surfels,categorical = 3*_n_level,('shape',)
     def cast(self, state, resolution): return _cast_shapes(state, resolution)
     def paint(self, surfels, l): return pack_rgb(_paint_shapes(surfels, *self.lighting.to_factors(l)))
+    def paint_between(self, surfels, steps): return pack_rgb(_paint_shapes(surfels, *steps[:3]))

@@ -33,10 +33,10 @@ def _heart(x, y, size=0.58):
 @register_world
 class SpritesWorld(World):
     "A white shape on black: dSprites' five factors"
-    name,n_channels = 'sprites',1
+    name,n_channels,categorical = 'sprites',1,('shape',)
     space = FactorSpace(['shape','scale','orientation','x','y'], [3,6,40,32,32])
     def _draw(self, factors):
-        "uint8 images [n,H,W,1] of valid factors"
+        "uint8 images [n,H,W,1] of valid factors, or of steps between them"
         shape,scale,turn,x,y = factors.T[...,None,None].astype(np.float32)
         scale,turn = 0.5+scale/10,2*np.pi/40*turn
         g = (2*np.arange(self.resolution, dtype=np.float32)+1)/self.resolution-1
@@ -48,6 +48,7 @@ class SpritesWorld(World):
             outside[i] = distance(u[i], v[i])
         pixels = outside*scale*(self.resolution/2)
         return np.rint(255*np.clip(0.5-pixels, 0, 1)).astype(np.uint8)[...,None]
+    def _between(self, steps): return self._draw(steps)
 
 # %% ../../nbs/data/14_sprites.ipynb #b00fc391
 def _mix_bits(x):
@@ -155,19 +156,19 @@ def open_picture(
 @register_world
 class NoisySprites(SpritesWorld):
     "Sprites in coloured noise, the same for an index each time"
-    name,n_channels,dressing = 'sprites-noisy',3,dict(look='noisy', seed=0)
+    name,n_channels,categorical,dressing = 'sprites-noisy',3,None,dict(look='noisy', seed=0)
     def _images(self, idx): return noisy_sprites(super()._images(idx), idx)
 
 @register_world
 class ColorSprites(SpritesWorld):
     "Sprites each in a colour of its own"
-    name,n_channels,dressing = 'sprites-color',3,dict(look='color', seed=0)
+    name,n_channels,categorical,dressing = 'sprites-color',3,None,dict(look='color', seed=0)
     def _images(self, idx): return color_sprites(super()._images(idx), idx)
 
 # %% ../../nbs/data/14_sprites.ipynb #99338d4f
 class PictureSprites(SpritesWorld):
     "Sprites as negatives before pieces of a picture"
-    n_channels = 3
+    n_channels,categorical = 3,None
     def __init__(self, resolution, cache_dir, path):
         super().__init__(resolution, cache_dir)
         self.picture,facts = open_picture(path, self.resolution)

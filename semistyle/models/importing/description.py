@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['storage_types', 'plain_calls', 'ImportRefused', 'Name', 'Pickled', 'short_repr', 'are_sizes', 'Storage', 'Window',
-           'read_tensor', 'persistent_object', 'plain_key', 'PickleReader']
+           'read_tensor', 'persistent_object', 'plain_key', 'PickleReader', 'foreign_parts']
 
 # %% ../../../nbs/models/importing/27_description.ipynb #cd094309
 import pickletools
@@ -22,18 +22,18 @@ class Name(NamedTuple):
     name:str
     def __str__(self): return f'{self.module}.{self.name}'
 
-class _Fields(dict):
-    "The attributes of an object that is nothing but its attributes"
-
 class Pickled(NamedTuple):
-    "An object of NVIDIA's persistent classes: its class by name, and its attributes"
+    "What a class or function would make, neither looked up nor called: its name, and what attributes it was given"
     cls:str
     state:dict
+    module:str=''
+    why:str=''
+    def __str__(self): return self.why or f'{self.module}.{self.cls}'.strip('.')
 
 def short_repr(o):
     "A value for a message; of anything but a number or text its type, for a nest of lists can have endless text"
     plain = isinstance(o, (str,bytes,float,type(None))) or isinstance(o, int) and abs(o)<2**64
-    return repr(o)[:60] if plain else f'a {type(o).__name__}'
+    return repr(o)[:60] if plain else str(o)[:100] if isinstance(o, (Name,Pickled)) else f'a {type(o).__name__}'
 
 def are_sizes(numbers, most=32):
     "Whether these are a few whole numbers from 0 to what an address can be"
@@ -42,8 +42,11 @@ def are_sizes(numbers, most=32):
 
 # %% ../../../nbs/models/importing/27_description.ipynb #2bf46e35
 _dtypes = dict(Float=torch.float32, Half=torch.float16, Double=torch.float64, BFloat16=torch.bfloat16, Long=torch.int64,
-               Int=torch.int32, Short=torch.int16, Char=torch.int8, Byte=torch.uint8, Bool=torch.bool)
-storage_types = {Name(m, f'{k}Storage'):v for k,v in _dtypes.items() for m in ('torch','torch.cuda')}
+               Int=torch.int32, Short=torch.int16, Char=torch.int8, Byte=torch.uint8, Bool=torch.bool,
+               ComplexFloat=torch.complex64, ComplexDouble=torch.complex128,
+               QInt8=torch.int8, QUInt8=torch.uint8, QInt32=torch.int32)
+storage_types = {Name(m, f'{k}Storage'):v for k,v in _dtypes.items() for m in ('torch','torch.cuda')} | {
+    Name('torch.storage', 'UntypedStorage'):torch.uint8}
 
 class Storage:
     "Numbers in a file: their type, how many, and a function that gives their bytes"
@@ -57,7 +60,8 @@ class Window(NamedTuple):
     stride:tuple
 
 def _window(storage, offset, shape, stride, *_):
-    "A checked `Window`"
+    "A checked `Window`; of a storage that is not read, that storage"
+    if isinstance(storage, Pickled): return storage
     ok = isinstance(storage, Storage) and all(map(are_sizes, ([offset], shape, stride))) and len(shape)==len(stride)
     last = offset + sum((n-1)*s for n,s in zip(shape, stride)) if ok and prod(shape) else 0
     if not ok or last>=max(storage.numel, 1) or prod(shape)>storage.numel:
@@ -68,6 +72,7 @@ def read_tensor(
     o, # `Window` or array
 )->torch.Tensor: # float32 for floating-point numbers
     "The numbers of a tensor"
+    if not isinstance(o, (np.ndarray,Window)): raise ImportRefused(f'a tensor is wanted where {short_repr(o)} stands')
     if isinstance(o, np.ndarray): t = torch.from_numpy(np.ascontiguousarray(o))
     else:
         raw = torch.frombuffer(bytearray(o.storage.read()), dtype=torch.uint8)
@@ -77,16 +82,18 @@ def read_tensor(
 # %% ../../../nbs/models/importing/27_description.ipynb #cf2764f5
 class _DType:
     "A numpy type while it is being described"
-    def __init__(self, code, *_):
-        if not (isinstance(code, str) and code in 'b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8'.split()):
-            raise ImportRefused(f"numpy type {short_repr(code)} is no plain number")
-        self.code,self.order = code,'<'
+    def __init__(self, code): self.code,self.order = code,'<'
     def build(self, state):
         if state[1] not in ('<','>','|','=') or any(o is not None for o in state[2:5]):
             raise ImportRefused('a numpy type has fields: it is no plain number')
         self.order = state[1]
     @property
     def dtype(self): return np.dtype(self.order.replace('=', '<') + self.code)
+
+def _dtype(code, *_):
+    "A numpy type of plain numbers, or one that is not read"
+    if isinstance(code, str) and code in 'b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8'.split(): return _DType(code)
+    return Pickled('dtype', {}, 'numpy', f'numpy type {short_repr(code)}, which is no plain number')
 
 class _Array:
     "A numpy array while it is being described"
@@ -96,11 +103,17 @@ class _Array:
         self.value = _array(data, dtype, shape, 'F' if fortran else 'C')
 
 def _array(data, dtype, shape, order='C'):
-    "An array from its bytes"
+    "An array from its bytes; of a type that is not read, that type"
+    if isinstance(dtype, Pickled): return dtype
     plain = isinstance(dtype, _DType) and isinstance(data, (bytes,bytearray)) and are_sizes(shape)
     if not plain or len(data)!=prod(shape)*dtype.dtype.itemsize:
         raise ImportRefused('an array does not have the bytes that its shape needs')
     return np.frombuffer(bytes(data), dtype.dtype).reshape(shape, order=order).astype(dtype.dtype.newbyteorder('='))
+
+def _scalar(dtype, data):
+    "A number of numpy's; of a type that is not read, that type"
+    a = _array(data, dtype, ())
+    return a if isinstance(a, Pickled) else a.item()
 
 def _encode(text, how):
     "Bytes as old protocols wrote them"
@@ -109,7 +122,7 @@ def _encode(text, how):
 
 # %% ../../../nbs/models/importing/27_description.ipynb #522905af
 def persistent_object(meta):
-    "NVIDIA's persistent object: the source in it stays text"
+    "NVIDIA's persistent object, by the name of its class: the source in it stays text"
     if not isinstance(meta, dict) or meta.get('type')!='class' or not isinstance(meta.get('state'), dict):
         raise ImportRefused("a persistent object should have type 'class' and a state, has not")
     if not isinstance(meta.get('class_name'), str) or not isinstance(meta.get('module_src'), str):
@@ -120,10 +133,17 @@ def _pairs(items=()):
     "A dict from pairs, as ordered dicts are written by some versions"
     return {plain_key(k):v for k,v in items}
 
+class _Key:
+    "A key that is not read: only itself is equal to it"
+
 def plain_key(k):
-    "A key of a dict or member of a set: text or a number"
-    if isinstance(k, (str,bytes,int,float,type(None))): return k
-    raise ImportRefused(f'a dict or set has a {type(k).__name__} for a key')
+    "A key of a dict or member of a set: text, a number or a name; a nest of tuples would take forever to compare"
+    return k if isinstance(k, (str,bytes,int,float,type(None),Name)) else _Key()
+
+def _subclass(rebuild, cls, args, state):
+    "A tensor that has attributes of its own, without them"
+    known = isinstance(rebuild, Name) and rebuild.module=='torch._utils' and plain_calls.get(rebuild)
+    return known(*args) if known else Pickled(short_repr(rebuild), {})
 
 plain_calls = { # `Name` -> what a call of it stands for, or None for names that are never called
     Name('collections', 'OrderedDict'): _pairs,
@@ -133,17 +153,18 @@ plain_calls = { # `Name` -> what a call of it stands for, or None for names that
     Name('torch._utils', '_rebuild_tensor'): _window,
     Name('torch._utils', '_rebuild_tensor_v2'): _window,
     Name('torch._utils', '_rebuild_parameter'): lambda data, *_: data,
+    Name('torch._utils', '_rebuild_parameter_with_state'): lambda data, *_: data,
+    Name('torch._tensor', '_rebuild_from_type_v2'): _subclass,
+    Name('torch_utils.persistence', '_reconstruct_persistent_obj'): persistent_object,
     Name('_codecs', 'encode'): _encode,
-    Name('numpy', 'dtype'): _DType,
+    Name('numpy', 'dtype'): _dtype,
     Name('numpy', 'ndarray'): None,
-    Name('argparse', 'Namespace'): None,
     **{Name(m, k):f for m in ('builtins','__builtin__') for k,f in
        dict(set=lambda o=(): {*map(plain_key, o)}, list=None, dict=None, int=None, float=None).items()},
     **{Name(f'numpy.{c}.multiarray', '_reconstruct'):_Array for c in ('core','_core')},
-    **{Name(f'numpy.{c}.multiarray', 'scalar'):lambda dt, data: _array(data, dt, ()).item() for c in ('core','_core')},
+    **{Name(f'numpy.{c}.multiarray', 'scalar'):_scalar for c in ('core','_core')},
     **{Name(f'numpy.{c}.numeric', '_frombuffer'):_array for c in ('core','_core')},
     **{k:None for k in storage_types}}
-_attributes_only = {Name('argparse', 'Namespace'), Name('dnnlib.util', 'EasyDict'), Name('dnnlib', 'EasyDict')}
 
 # %% ../../../nbs/models/importing/27_description.ipynb #1ab49721
 class PickleReader:
@@ -164,7 +185,9 @@ class PickleReader:
             if op.name in _constants: self.stack.append(_constants[op.name])
             elif op.name in _values: self.stack.append(arg)
             elif op.name in _ops: _ops[op.name](self, arg)
-            else: raise ImportRefused(f'the instruction {op.name} is not part of a description of networks')
+            else:
+                named = [str(o) for o in self.stack if isinstance(o, Name)]
+                raise ImportRefused(' '.join([f'the instruction {op.name} is not part of a description of networks', *named]))
 
     def pop(self, kind):
         "The top of the stack, which should be of a kind"
@@ -172,8 +195,9 @@ class PickleReader:
         if type(o) is not kind: raise ImportRefused(f'a {kind.__name__} is wanted where a {type(o).__name__} stands')
         return o
 
-    def top(self, *kinds):
-        if type(self.stack[-1]) not in kinds: raise ImportRefused(f'a {type(self.stack[-1]).__name__} is given items')
+    def top(self, kind):
+        "What is given items: of a kind, or what is not read"
+        if type(self.stack[-1]) not in (kind,Pickled): raise ImportRefused(f'a {type(self.stack[-1]).__name__} is given items')
         return self.stack[-1]
 
     def since_mark(self):
@@ -221,58 +245,84 @@ def _list(r, arg): items = r.since_mark(); r.stack.append(items)
 def _tuple(r, arg): items = r.since_mark(); r.stack.append(tuple(items))
 
 def _fill(d, items):
-    "Put keys and values that follow each other into a dict"
+    "Put keys and values that follow each other into a dict, or into what an object was given"
+    if type(d) is Pickled: d = d.state
     d.update({plain_key(k):v for k,v in zip(items[::2], items[1::2], strict=True)})
     return d
 
 @_op('FROZENSET')
 def _frozenset(r, arg): items = r.since_mark(); r.stack.append(frozenset(map(plain_key, items)))
+def _extend(o, items):
+    "Append to a list, or add to a set; what is not read needs no items"
+    if type(o) is list: o.extend(items)
+    elif type(o) is set: o.update(map(plain_key, items))
 @_op('APPEND')
-def _append(r, arg): o = r.stack.pop(); r.top(list).append(o)
+def _append(r, arg): o = r.stack.pop(); _extend(r.top(list), [o])
 @_op('APPENDS')
-def _appends(r, arg): items = r.since_mark(); r.top(list).extend(items)
+def _appends(r, arg): items = r.since_mark(); _extend(r.top(list), items)
 @_op('ADDITEMS')
-def _additems(r, arg): items = r.since_mark(); r.top(set).update(map(plain_key, items))
+def _additems(r, arg): items = r.since_mark(); _extend(r.top(set), items)
 @_op('DICT')
 def _dict(r, arg): items = r.since_mark(); r.stack.append(_fill({}, items))
 @_op('SETITEM')
-def _setitem(r, arg): v,k = r.stack.pop(),r.stack.pop(); _fill(r.top(dict, _Fields), [k,v])
+def _setitem(r, arg): v,k = r.stack.pop(),r.stack.pop(); _fill(r.top(dict), [k,v])
 @_op('SETITEMS')
-def _setitems(r, arg): items = r.since_mark(); _fill(r.top(dict, _Fields), items)
+def _setitems(r, arg): items = r.since_mark(); _fill(r.top(dict), items)
 
 # %% ../../../nbs/models/importing/27_description.ipynb #a09888fa
-def _named(r, module, name):
-    "Push a name that the table has; refuse any other"
-    n = Name(module, name)
-    if n not in r.calls and n not in _attributes_only:
-        why = 'a TensorFlow network: convert it with legacy.py of stylegan2-ada-pytorch first' \
-              if 'tflib' in module else 'which could run anything and is no part of a StyleGAN2 checkpoint'
-        raise ImportRefused(f"it names {str(n)[:100]}, {why}")
-    r.stack.append(n)
-
 @_op('GLOBAL')
-def _global(r, arg): _named(r, *arg.split(' ', 1))
+def _global(r, arg): r.stack.append(Name(*arg.split(' ', 1)))
 @_op('STACK_GLOBAL')
-def _stack_global(r, arg): name,module = r.pop(str),r.pop(str); _named(r, module, name)
+def _stack_global(r, arg): name,module = r.pop(str),r.pop(str); r.stack.append(Name(module, name))
 @_op('BINPERSID')
 def _persid(r, arg):
     if r.persistent is None: raise ImportRefused('it points to data outside of itself (BINPERSID)')
     r.stack.append(r.persistent(r.stack.pop()))
+
+_acting = {'os','posix','nt','subprocess','sys','shutil','socket','urllib','http','requests','webbrowser','ctypes','importlib',
+           'runpy','pty','code','pickle','_pickle','dill','cloudpickle','marshal','multiprocessing',
+           'torch.hub','torch.serialization.load','io.open','_io.open'}
+_acting |= {f'builtins.{o}' for o in 'exec eval compile open __import__ breakpoint'.split()}
+
+def _unread(r, f):
+    "Push what a name would make, which is not read; of what acts, no description is taken"
+    if type(f) is Name and {f.module, f.module.split('.')[0], str(f).replace('__builtin__', 'builtins')} & _acting:
+        raise ImportRefused(f'it calls {str(f)[:60]}, which would act on the machine of whoever opens it: it was made to do '
+                            'harm, so do not open it elsewhere')
+    r.stack.append(Pickled(f.name, {}, f.module) if type(f) is Name else f)
 @_op('REDUCE')
 def _reduce(r, arg):
-    args,f = r.pop(tuple),r.pop(Name)
-    call = r.calls.get(f)
-    if call is None: raise ImportRefused(f'it calls {f}, which stands for nothing that is called')
-    r.stack.append(call(*args))
+    args,f = r.pop(tuple),r.pop(Pickled if type(r.stack[-1]) is Pickled else Name)
+    call = r.calls.get(f) if type(f) is Name else None
+    if call: r.stack.append(call(*args))
+    else: _unread(r, f)
 @_op('NEWOBJ')
-def _newobj(r, arg):
-    args,cls = r.pop(tuple),r.pop(Name)
-    if cls not in _attributes_only or args: raise ImportRefused(f'it makes an object of {cls}')
-    r.stack.append(_Fields())
+def _newobj(r, arg): r.pop(tuple); _unread(r, r.pop(Name))
+@_op('NEWOBJ_EX')
+def _newobj_ex(r, arg): r.pop(dict); _newobj(r, arg)
 @_op('BUILD')
 def _build(r, arg):
     state,o = r.stack.pop(),r.stack[-1]
     if type(o) in (_DType,_Array): o.build(state)
-    elif type(o) is _Fields and type(state) is dict: _fill(o, [i for kv in state.items() for i in kv])
+    elif type(o) is Pickled:                              # attributes, or attributes and slots
+        for d in state if type(state) is tuple else [state]:
+            if type(d) is dict: _fill(o, [i for kv in d.items() for i in kv])
     elif type(o) is not dict: raise ImportRefused(f'it sets the state of a {type(o).__name__}')
     if type(o) is _Array: r.stack[-1] = o.value
+
+# %% ../../../nbs/models/importing/27_description.ipynb #c2d7f002
+def foreign_parts(
+    o,           # What a pickle describes
+    most:int=20, # Parts to find
+)->dict:         # Where -> `Pickled` or `Name` that is not read, in the order of the file
+    "What of a description is not read, outermost first; each container is looked into once"
+    found,seen,todo = {},set(),[('', o)]*isinstance(o, (dict,list,tuple))
+    for at,o in todo:                                     # grows while it is gone through
+        if isinstance(o, Pickled) or isinstance(o, Name) and o not in plain_calls: found[at] = o
+        if len(found)==most: break
+        if isinstance(o, (Name,Pickled,Window)) or id(o) in seen: continue
+        seen.add(id(o))
+        items = o.items() if isinstance(o, dict) else enumerate(o)
+        todo += [(f'{at}.{k if isinstance(k, str) else short_repr(k)}'.strip('.')[:60], v)
+                 for k,v in items if isinstance(v, (dict,list,tuple))]
+    return found
