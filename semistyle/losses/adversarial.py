@@ -28,8 +28,10 @@ def r1_penalty(
     logits_fn,          # The discriminator: images [N,C,H,W] to logits [N]
     real:Tensor,        # Real images, [N,C,H,W]
     r1_gamma:float=10., # Weight of the penalty
+    scale:float=1.,     # Of what is differentiated, so that float16 can hold it
 )->Tensor:              # Scalar, at least 0; 0 for a flat discriminator
     "Gradient penalty at real images (Mescheder et al. 2018, eq. 9)"
     real = real.detach().requires_grad_()
-    grad, = torch.autograd.grad(logits_fn(real).sum(), real, create_graph=True)
+    grad, = torch.autograd.grad(logits_fn(real).sum()*scale, real, create_graph=True)
+    if scale!=1: grad = grad/scale
     return r1_gamma/2*grad.square().sum((1,2,3)).mean()

@@ -12,7 +12,7 @@ from numbers import Integral
 from typing import Callable
 import numpy as np, torch
 from torch import Tensor
-from ..core import mean_std,seeded
+from ..core import check_floats,check_number,check_pictures,mean_std,seeded
 
 # %% ../../nbs/metrics/50_disentangle.ipynb #d0aa02e6
 def _table(x, name):
@@ -124,8 +124,8 @@ def l2_score(
 def _read(encode, x, name):
     "Codes [N,d] that `encode` reads in `x`, on the CPU"
     c = encode(x)
-    if not isinstance(c, Tensor) or c.ndim!=2 or len(c)!=len(x):
-        got = f"shape {[*c.shape]}" if isinstance(c, Tensor) else f"a {type(c).__name__}"
+    if not isinstance(c, Tensor) or c.ndim!=2 or len(c)!=len(x) or c.is_complex():
+        got = f"{'complex numbers of '*c.is_complex()}shape {[*c.shape]}" if isinstance(c, Tensor) else f"a {type(c).__name__}"
         raise ValueError(f"{name} should return codes as a tensor [{len(x)},d] for {len(x)} images, got {got}")
     bad = torch.nonzero(~c.isfinite().all(0)).flatten().tolist()
     if bad:
@@ -143,7 +143,7 @@ def read_world(
     idx=None         # Read these pictures instead of random ones
 )->tuple:            # Codes read [n,d] and true codes [n,k]
     "What `encode` reads in pictures of `world`, beside the truth"
-    if idx is None: idx = np.random.default_rng(seed).integers(len(world), size=n)
+    if idx is None: check_number(n, 'n', 1, whole=True); idx = np.random.default_rng(seed).integers(len(world), size=n)
     read = [_read(encode, world.tensor(o), 'encode') for o in np.array_split(idx, math.ceil(len(idx)/bs))]
     return torch.cat(read), torch.from_numpy(world.space.to_codes(world.space.to_factors(idx)))
 
@@ -167,9 +167,9 @@ def _generated(generate, codes, shape=None):
         want = ','.join(map(str, shape or [len(codes),*'CHW']))
         got = f"shape {[*x.shape]}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
         raise ValueError(f"generate should return images [{want}], got {got}")
-    if not x.isfinite().all():
+    if not check_floats(x, 'generate').isfinite().all():
         raise ValueError("generate should return finite images, got NaN or infinity: has the network diverged?")
-    return x.float()
+    return check_pictures(x, 'generate').float()
 
 # %% ../../nbs/metrics/50_disentangle.ipynb #55ba39bf
 @torch.no_grad()
@@ -182,6 +182,7 @@ def read_generated(
     bs:int=250         # Pictures at a time
 )->tuple:              # Codes read [n,k] and codes asked for [n,k]
     "What `oracle` reads in generated pictures, beside what was asked for"
+    check_number(n, 'n', 1, whole=True)
     with seeded(seed):
         asked = space.sample_codes(n)
         read = [_read(oracle, _generated(generate, c), 'oracle') for c in asked.split(bs)]
@@ -209,6 +210,7 @@ def render_ratio(
     bs:int=250         # Pictures at a time
 )->float:              # 0 when exact, 1 when the code is ignored; lower is better
     "Squared error of generated pictures, as a share of that between random pictures of `world`"
+    check_number(n, 'n', 1, whole=True)
     def error(x, y): return (x.cpu()-y).double().square().sum().item()
     miss = chance = 0
     with seeded(seed):

@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.svm import LinearSVC
 from .disentangle import _refuse_constant,_table,_tables,mig,mutual_info,over_seeds
+from ..core import check_number
 from .votes import beta_vae_score,factor_vae_score,read_factors,refuse_narrow,split_parts
 
 # %% ../../nbs/metrics/52_factors.ipynb #27a228c4
@@ -181,6 +182,7 @@ def score_factors(
     unknown = [o for o in metrics if o not in factor_metrics]
     if unknown or isinstance(metrics, str) or not len(metrics):
         raise ValueError(f"metrics should be a list of {', '.join(factor_metrics)}, got {unknown or metrics!r}")
+    check_number(seed, 'seed', high=2**32-1, whole=True)
     codes,factors = _tables(codes, factors)
     order = np.random.default_rng(seed).permutation(len(codes))
     n = min(10_000, len(codes)-len(codes)//3)

@@ -17,6 +17,7 @@ from torch import Tensor,nn
 from .. import __version__
 from ..core import atomic_folder,settle_folder,read_json,to_json,write_atomic,write_json
 from ..data.factors import FactorSpace
+from .hub import hub_folder,is_hub_name
 from .sampling import Sampler
 
 # %% ../../nbs/models/26_checkpoint.ipynb #ebf967c8
@@ -29,7 +30,11 @@ _homes = dict(
     traditional_generator   = 'semistyle.models.variants:TraditionalGenerator',
     growing_generator       = 'semistyle.models.variants:GrowingGenerator',
     growing_discriminator   = 'semistyle.models.variants:GrowingDiscriminator',
+    projection_discriminator = 'semistyle.models.semi:ProjectionDiscriminator',
+    growing_projection_discriminator = 'semistyle.models.variants:GrowingProjectionDiscriminator',
     growing_semi_discriminator = 'semistyle.models.variants:GrowingSemiDiscriminator',
+    fine_generator          = 'semistyle.models.fine:FineGenerator',
+    fine_discriminator      = 'semistyle.models.fine:FineDiscriminator',
     vae                     = 'semistyle.models.vae:VAE',
     oracle                  = 'semistyle.models.oracle:Oracle')
 _models = {}
@@ -164,8 +169,9 @@ def _folder(path, main):
         raise ValueError(f"{path} is a pickle, which can run anything, so is not read: give a folder made by "
                          "semistyle, or make one of it with semistyle_import, which runs nothing")
     if not path.is_dir():
-        what = 'a file' if path.exists() else 'missing'
-        raise ValueError(f"{path} should be a folder that holds {main}, is {what}: give a folder made by semistyle")
+        what,way = 'a file' if path.exists() else 'missing','give a folder made by semistyle'
+        if path.suffix=='.safetensors' and path.is_file(): way += ', or make one of a StyleGAN2 in it with semistyle_import'
+        raise ValueError(f"{path} should be a folder that holds {main}, is {what}: {way}")
     if not (path/main).exists():
         found = [o.name for o in sorted(path.iterdir()) if o.is_file() and _is_pickle(o)]
         found = f' (and pickles such as {found[0]} are not read)' if found else ''
@@ -204,18 +210,37 @@ class SavedModel:
     def __repr__(self):
         nets = ', '.join(f'{k} {type(v).__name__}' for k,v in self.networks.items())
         return f'SavedModel({self.path.name}: {nets})'
-    def _repr_markdown_(self): return self.card
+    def _repr_markdown_(self): return self.card.replace('<', '&lt;')  # a name is text, not markup
+
+# %% ../../nbs/models/26_checkpoint.ipynb #7be1d0d0
+def _numbers(o):
+    "The whole numbers in nested lists and dicts, with the name each stands under"
+    items = o.items() if isinstance(o, dict) else enumerate(o)
+    for k,v in items:
+        if isinstance(v, (dict,list,tuple)): yield from ((k,n) for _,n in _numbers(v))
+        elif isinstance(v, int): yield k,v
+
+def _check_sizes(name, args, tensors):
+    "Refuse, before any memory is asked for, arguments that are far beyond what the file holds"
+    most = max([1024, len(tensors), *(n for v in tensors.values() for n in v.shape)])
+    for k,n in _numbers(args):
+        if k!='mbstd_group' and abs(n)>(2**20 if k=='channel_base' else most): # a group of pictures takes no memory
+            raise ValueError(f"{k} of {name} should be at most {most:,}, the largest size in its file, is {str(n)[:30]}: save it anew")
 
 # %% ../../nbs/models/26_checkpoint.ipynb #7df98ebf
 def _build(path, name, rec):
     "A network from its entry in `config.json` and its file"
-    if not (name.isidentifier() and isinstance(rec, dict) and {'class','args','bytes','sha256'} <= rec.keys()):
-        raise ValueError(f"network {name!r} of {path} should have class, args, bytes, sha256, has {rec}: save it anew")
+    kinds = {'class':str, 'args':dict, 'bytes':int, 'sha256':str}
+    if not (name.isidentifier() and isinstance(rec, dict) and all(isinstance(rec.get(k), v) for k,v in kinds.items())):
+        raise ValueError(f"network {name!r} of {path} should have class, args, bytes, sha256, has {str(rec)[:300]}: save it anew")
     tensors,cls = _read_tensors(path/f'{name}.safetensors', rec),_named(rec['class'])
+    args = getattr(cls, 'before', {})|rec['args']
+    _check_sizes(name, args, tensors)
     try:
-        with torch.random.fork_rng(devices=[]): net = cls(**getattr(cls, 'before', {})|rec['args'])  # the caller's stream stays
+        with torch.random.fork_rng(devices=[]): net = cls(**args)  # the caller's stream stays
     except Exception as e:
-        raise ValueError(f"{name} should be {cls.__name__}(**{rec['args']}), which failed ({e}): save it anew") from e
+        raise ValueError(f"{name} should be {cls.__name__}(**{str(rec['args'])[:300]}), which failed ({str(e)[:300]}): "
+                         "save it anew") from e
     want,got = ({k:f'shape {[*v.shape]}' for k,v in o.items()} for o in (net.state_dict(), tensors))
     for k in want|got:
         if want.get(k)!=got.get(k):
@@ -232,22 +257,27 @@ def shipped_models()->list: # Names that `load_model` takes
     return sorted(o.parent.name for o in _pretrained().glob('*/config.json'))
 
 def load_model(
-    path_or_name, # Folder made by `save_model`, or a name from `shipped_models`
+    path_or_name, # Folder made by `save_model`, a name from `shipped_models`, or a repository of the Hub as 'user/name'
     device='cpu', # Where the networks go
 )->SavedModel:    # Networks in eval mode, float32
     "Read a saved model; every byte is verified, and nothing in it is run"
     name = str(path_or_name)
     if name in shipped_models(): path = _pretrained()/name
+    elif is_hub_name(name) and find_spec('huggingface_hub'): path = hub_folder(name)
     elif len(Path(name).parts)>1 or settle_folder(name).exists(): path = Path(name)
     else: raise ValueError(f"model should be one of {shipped_models()} or a folder that holds config.json and a "
                            f".safetensors file for each network, got {name!r}")
     path = _folder(path, 'config.json')
-    saved = _unsealed(path/'config.json', 'semistyle model')
-    networks = {k:_build(path, k, rec).to(device) for k,rec in saved['networks'].items()}
+    try:
+        saved = _unsealed(path/'config.json', 'semistyle model')
+        networks = {k:_build(path, k, rec).to(device) for k,rec in saved['networks'].items()}
+    except ValueError as e:
+        if not is_hub_name(name): raise
+        raise ValueError(f"{e}; of {name}: remove {path} and load it again, or tell its author") from None
     if 'imported' in saved['config'] and 'space' not in saved['config'] and 'generator' in networks:
         networks['generator'].one_hot = networks['generator'].c_dim>0  # such networks were trained with labels of classes
     card = path/'model_card.md'
-    return SavedModel(path, saved['config'], card.read_text(encoding='utf-8') if card.exists() else '', networks)
+    return SavedModel(path, saved['config'], card.read_text(encoding='utf-8', errors='replace') if card.exists() else '', networks)
 
 # %% ../../nbs/models/26_checkpoint.ipynb #73ec7323
 def save_state(

@@ -107,7 +107,7 @@ def _again(ins, g, needs):
 @lru_cache(None)
 def _probe(dtype, noise):
     "Whether the kernels can be compiled for maps of `dtype`, and say what the steps say"
-    start,results = time.time(),[]
+    start,results = time.monotonic(),[]
     try:
         for fn in (_Restyle.apply, restyle_by_steps):
             ins = [o if o is None else o.clone().requires_grad_() for o in _example(dtype, noise)]
@@ -118,7 +118,7 @@ def _probe(dtype, noise):
         why = f'they differ from the steps in {bad}' if bad else ''
     except Exception as e: why = f'{type(e).__name__}: {(str(e).strip() or "no reason given").splitlines()[0]}'
     say = (f'activation and AdaIN are not compiled ({why[:200]}): training goes on without, with the same numbers to rounding'
-           if why else f'activation and AdaIN are compiled for training, in {time.time()-start:.0f} s')
+           if why else f'activation and AdaIN are compiled for training, in {time.monotonic()-start:.0f} s')
     print(f'semistyle: {say}', file=sys.stderr)
     return not why
 

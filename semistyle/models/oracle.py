@@ -10,7 +10,8 @@ import itertools,math,time
 import numpy as np, torch
 from torch import nn
 from torch.nn import functional as F
-from ..core import ShareBar,default_device,fast_dtype,seeded
+from ..core import ShareBar,check_floats,check_pictures,default_device,fast_dtype,seeded
+from ..data.factors import ChosenFactors
 from .checkpoint import load_model,shipped_models
 
 # %% ../../nbs/models/27_oracle.ipynb #b7132156
@@ -51,6 +52,7 @@ class Oracle(nn.Module):
         self.head = nn.Sequential(nn.Linear(widths[-1]*end*end, hidden), nn.ReLU(), nn.Linear(hidden, c_dim))
 
     def forward(self, img):
+        img = check_floats(img if self.training else check_pictures(img), 'img', self.stem.weight)
         if img.shape[1:]!=self.img_shape:
             want = ','.join(map(str, self.img_shape))
             raise ValueError(f"images for this oracle should be [N,{want}], got {[*img.shape]}: "
@@ -136,11 +138,21 @@ def train_oracle(
     return net
 
 # %% ../../nbs/models/27_oracle.ipynb #1cca4097
+class _Columns(nn.Module):
+    "An oracle of which some answers are asked for"
+    def __init__(self, oracle, columns):
+        super().__init__()
+        self.oracle,self.columns = oracle,columns
+    def forward(self, img): return self.oracle(img)[:,self.columns]
+
 def find_oracle(
     world,          # Whose pictures it reads
     path=None,      # A saved model with a network named `oracle`; by default a shipped one
 )->nn.Module:       # `None` where nothing is shipped for this world and resolution
-    "The oracle for a world"
+    "The oracle for a world; where only some of its factors are named, it reads these"
+    if isinstance(world, ChosenFactors):
+        whole = find_oracle(world.world, path)
+        return None if whole is None else _Columns(whole, world.columns)
     likely = [f'{world.name}-oracle-{world.resolution}',f'{world.name}-{world.resolution}']*world.rendered
     models = [load_model(o) for o in ([path] if path else [o for o in likely if o in shipped_models()])]
     found = [m.oracle for m in models if 'oracle' in m.networks]

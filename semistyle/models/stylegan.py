@@ -9,9 +9,10 @@ __all__ = ['level_channels', 'MappingNetwork', 'StyledLayer', 'SynthesisNetwork'
 import math
 import torch, torch.nn.functional as F
 from torch import nn,Tensor
+from ..core import check_floats
 from .kernels import kernels_for,restyle
 from .layers import EqualLinear,EqualConv2d,NoiseInjection,SQRT2
-from .layers import adain,minibatch_std,pixel_norm,memory_format
+from .layers import adain,by_steps,minibatch_std,pixel_norm,memory_format
 
 # %% ../../nbs/models/22_stylegan.ipynb #333bacca
 def _check_resolution(
@@ -61,11 +62,11 @@ class MappingNetwork(nn.Module):
 
     def inputs(self, z, c):
         "What the first layer reads: the scaled latent, and the code beside it"
-        check_input('z', z, self.z_dim)
+        z,like = check_input('z', z, self.z_dim, like=self.w_avg),self.w_avg
         if not self.c_dim:
             if c is not None: raise ValueError(f"this generator takes no code (c_dim=0), got c of shape {[*c.shape]}")
             return pixel_norm(z)
-        c = (2*check_input('c', c, self.c_dim, len(z))-1)*math.sqrt(3)
+        c = (2*check_input('c', c, self.c_dim, z.shape[0], like)-1)*math.sqrt(3)
         return torch.cat([pixel_norm(z), c], 1) if self.embed is None else pixel_norm(torch.cat([z, c @ self.embed], 1))
 
     def forward(self, z, c=None, truncation_psi=1., truncation_cutoff=None):
@@ -79,10 +80,12 @@ class MappingNetwork(nn.Module):
         return torch.lerp(self.w_avg, ws, psi)
 
 # %% ../../nbs/models/22_stylegan.ipynb #a53041d7
-def check_input(name, x, dim, n=None):
-    "Refuse a latent or code that is missing or has another shape than [n,dim]"
+def check_input(name, x, dim, n=None, like=None):
+    "A latent or code in the precision of the weight `like`; refused where it is missing or has another shape than [n,dim]"
     if x is None: raise ValueError(f"this generator needs a code: pass `{name}` of shape [N,{dim}], values in [0,1]")
-    if x.ndim!=2 or x.shape[1]!=dim or n not in (None,len(x)):
+    if name=='c' and isinstance(x, Tensor) and not x.is_complex(): x = x.to(like.dtype) # classes may come as whole numbers
+    x = check_floats(x, name, like, 'make it one by torch.as_tensor(x, dtype=torch.float32)')
+    if x.ndim!=2 or x.shape[1]!=dim or n not in (None,x.shape[0]):
         raise ValueError(f"`{name}` should have shape [{'N' if n is None else n},{dim}], got {[*x.shape]}")
     return x
 
@@ -96,7 +99,7 @@ class StyledLayer(nn.Module):
 
     def forward(self, x, w, noise_mode='random'):
         y_s,y_b = self.affine(w).chunk(2, 1)
-        if self.by_kernels and kernels_for(x, self.noise is not None and noise_mode!='none'):
+        if self.by_kernels and not by_steps() and kernels_for(x, self.noise is not None and noise_mode!='none'):
             return self._compiled(x, y_s+1, y_b, noise_mode)
         if self.conv is not None: x = self.conv(x)
         if self.noise is not None: x = self.noise(x, noise_mode)
@@ -134,17 +137,23 @@ class SynthesisNetwork(nn.Module):
             self.layers.append(layer(EqualConv2d(ch[i], ch[i]), i))
         self.to_rgb = EqualConv2d(ch[-1], img_channels*patch**2, 1, gain=1.)
 
-    def start(self, ws):
-        "The learned constant, once for each image"
+    def check(self, ws):
+        "Styles in the precision of the network"
+        ws = check_floats(ws, 'ws', self.const, 'take those of `mapping`')
         if ws.ndim!=3 or ws.shape[1]!=self.num_ws:
             raise ValueError(f"`ws` should have shape [N,{self.num_ws},w_dim], got {[*ws.shape]}")
-        x = self.const.expand(len(ws), -1, -1, -1)
+        return ws
+
+    def start(self, ws):
+        "The learned constant, once for each image"
+        x = self.const.expand(ws.shape[0], -1, -1, -1)
         if x.device.type=='cpu' and torch.is_autocast_enabled('cpu'): x = x.to(torch.get_autocast_dtype('cpu'))
         return x.contiguous(memory_format=memory_format(x.device))
 
     def paint(self, to_rgb, x): return F.pixel_shuffle(to_rgb(x).float(), self.patch)
 
     def forward(self, ws, noise_mode='random'):
+        ws = self.check(ws)
         x = self.start(ws)
         for layer,w,mode in zip(self.layers, ws.unbind(1), layer_modes(noise_mode, self.num_ws)): x = layer(x, w, mode)
         return self.paint(self.to_rgb, x)
@@ -238,7 +247,7 @@ class Discriminator(nn.Module):
         self.head = nn.Sequential(hidden, nn.LeakyReLU(0.2), EqualLinear(ch[-1], 1))
 
     def check(self, img):
-        want = [self.img_channels, self.img_resolution, self.img_resolution]
+        want,img = [self.img_channels, self.img_resolution, self.img_resolution],check_floats(img, 'img', self.from_rgb.weight)
         if [*img.shape[1:]]!=want:
             raise ValueError(f"`img` should have shape [N,{','.join(map(str,want))}], got {[*img.shape]}")
         return img

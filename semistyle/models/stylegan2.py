@@ -10,6 +10,10 @@ __all__ = ['demodulation', 'modulated_conv', 'conv_up', 'conv_down', 'LabelMappi
 import math
 import torch, torch.nn.functional as F
 from torch import nn,Tensor
+from torch.func import functional_call
+from torch.utils.checkpoint import checkpoint
+from ..core import check_floats
+from ..processes import randn_like_share
 from .layers import EqualLinear,EqualConv2d,SQRT2,NOISE_MODES,fold_resample,memory_format
 from .layers import minibatch_std,pixel_norm
 from .stylegan import check_input,layer_modes,level_channels
@@ -137,10 +141,10 @@ class LabelMapping(nn.Module):
         "What the first layer reads, [N,z_dim], [N,w_dim] or both side by side"
         if c is not None and not self.c_dim:
             raise ValueError(f"this network takes no label (c_dim=0), got c of shape {[*c.shape]}")
-        parts = [pixel_norm(check_input('z', z, self.z_dim))] if self.z_dim else []
+        parts = [pixel_norm(check_input('z', z, self.z_dim, like=self.layers[0].weight))] if self.z_dim else []
         if self.c_dim:
-            c = check_input('c', c, self.c_dim, len(z) if self.z_dim else None)
-            parts.append(pixel_norm(self.embed(c.to(self.embed.weight.dtype))))
+            c = check_input('c', c, self.c_dim, z.shape[0] if self.z_dim else None, self.embed.weight)
+            parts.append(pixel_norm(self.embed(c)))
         return torch.cat(parts, 1)
 
     def forward(self, z, c=None, truncation_psi=1., truncation_cutoff=None):
@@ -175,7 +179,7 @@ class ModulatedLayer(nn.Module):
         scale = SQRT2*self.gain*demodulation(self.weight, s)
         x = torch.addcmul((self.gain*self.bias).to(x.dtype)[:,None,None], x, scale.to(x.dtype)[...,None,None])
         if self.use_noise and noise_mode!='none':
-            noise = torch.randn_like(x[:,:1]) if noise_mode=='random' else self.noise_const.to(x.dtype)
+            noise = randn_like_share(x[:,:1]) if noise_mode=='random' else self.noise_const.to(x.dtype)
             x = torch.addcmul(x, noise, (self.gain*self.noise_strength).to(x.dtype))
         x = F.leaky_relu(x, 0.2)
         return x if self.clamp is None else x.clamp(-self.gain*self.clamp, self.gain*self.clamp)
@@ -237,23 +241,34 @@ class ModulatedSynthesis(nn.Module):
         self.skips = nn.ModuleList(_Skip(i, o, self.taps) for i,o in zip(ch, ch[1:])) if res else None
         self.to_rgbs = nn.ModuleList(map(rgb, ch if architecture=='skip' else ch[-1:]))
 
-    def forward(self, ws, noise_mode='random'):
+    def forward(self, ws, noise_mode='random', side=None):
+        "Images; at a smaller `side`, what a network that adds up pictures has painted until there"
+        ws = check_floats(ws, 'ws', self.const, 'take those of `mapping`')
         if ws.ndim!=3 or ws.shape[1]!=self.num_ws:
             raise ValueError(f"`ws` should have shape [N,{self.num_ws},w_dim], got {[*ws.shape]}")
-        x = self.const.expand(len(ws), -1, -1, -1)
+        x = self.const.expand(ws.shape[0], -1, -1, -1)
         if torch.is_autocast_enabled(x.device.type): x = x.to(torch.get_autocast_dtype(x.device.type))
         x = x.contiguous(memory_format=memory_format(x.device))
         ws,img,n,modes = ws.unbind(1),None,len(self.layers)//2,layer_modes(noise_mode, len(self.layers))
         for k in range(n+1):
             skip = self.skips[k-1](x) if k and self.skips else None
-            if k: x = self.layers[2*k-1](x, ws[2*k-1], modes[2*k-1])
-            x = self.layers[2*k](x, ws[2*k], modes[2*k])
+            if k: x = self._layer(2*k-1, x, ws, modes)
+            x = self._layer(2*k, x, ws, modes)
             if skip is not None: x = x+skip
             if img is not None: img = self._double(img)
             if k==n or len(self.to_rgbs)>1:
                 y = F.pixel_shuffle(self.to_rgbs[k if len(self.to_rgbs)>1 else 0](x, ws[2*k+1]).float(), self.patch)
                 img = y if img is None else img+y
+            if side and img is not None and img.shape[-1]>=side: break
         return img
+
+    def _layer(self, i, x, ws, modes):
+        "A layer's maps; large ones that a gradient of the styles asks for are computed again instead of kept"
+        layer,large = self.layers[i],x.shape[2]*x.shape[3]>=64**2 and self.const.shape[2]*2**(len(self.layers)//2)>=256
+        if not (large and torch.is_grad_enabled() and ws[i].requires_grad) or self.training: return layer(x, ws[i], modes[i])
+        names,now = zip(*[*layer.named_parameters(), *layer.named_buffers()])             # as they are now: `draw` puts other noise in
+        def again(x, w, *tensors): return functional_call(layer, dict(zip(names, tensors)), (x, w, modes[i]))
+        return checkpoint(again, x, ws[i], *now, use_reentrant=False, preserve_rng_state=modes[i]=='random')
 
     def _double(self, img):
         with torch.autocast(img.device.type, enabled=False): return _filter_up(img, self.taps)
@@ -350,7 +365,7 @@ class StyleGAN2Discriminator(nn.Module):
 
     def features(self, img):
         "The trunk: images to maps [N,C,4,4], each image by itself"
-        want = [self.img_channels, self.img_resolution, self.img_resolution]
+        want,img = [self.img_channels, self.img_resolution, self.img_resolution],check_floats(img, 'img', self.from_rgb.weight)
         if [*img.shape[1:]]!=want:
             raise ValueError(f"`img` should have shape [N,{','.join(map(str,want))}], got {[*img.shape]}")
         return self.maps(img)
@@ -369,7 +384,7 @@ class StyleGAN2Discriminator(nn.Module):
         h = F.leaky_relu(self.head_conv(minibatch_std(h, self.mbstd_group)), 0.2)
         y = self.head(_clamped(h, self.clamp).flatten(1)).float()
         if not self.c_dim: return y[:,0]
-        c = self.mapping(None, check_input('c', c, self.c_dim, len(h)))
+        c = self.mapping(None, check_input('c', c, self.c_dim, len(h), self.from_rgb.weight))
         return (y*c).sum(1)/math.sqrt(c.shape[1])
 
     def forward(self, img, c=None): return self.logits(self.features(img), c)

@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['shared_rules', 'likelihoods', 'prior_kl', 'gaussian_kl', 'symmetric_kl', 'adaptive_shared', 'known_shared',
-           'labelled_shared', 'average_shared', 'bernoulli_error', 'gaussian_error', 'VAE', 'draw_latents', 'vae_loss']
+           'labelled_shared', 'average_shared', 'bernoulli_error', 'gaussian_error', 'VAE', 'CodeDiscriminator',
+           'draw_latents', 'vae_loss']
 
 # %% ../../nbs/models/24_vae.ipynb #0387dd51
 import math
 import torch
 from torch import Tensor,nn
 from torch.nn import functional as F
-from ..core import check_shape
+from ..core import check_floats,check_pictures,check_shape
 
 # %% ../../nbs/models/24_vae.ipynb #407abdcf
 def prior_kl(
@@ -137,13 +138,28 @@ class VAE(nn.Module):
 
     def posterior(self, img):
         "Mean and `logvar` of the code of each picture, each [N,z_dim]"
+        img = check_floats(img, 'img', next(self.parameters()))
         if img.shape[1:]!=self.img_shape:
             raise ValueError(f"images for this VAE should be [N,{','.join(map(str, self.img_shape))}], got "
                              f"{[*img.shape]}: resize them, or train another")
         return self.encoder(img.contiguous(memory_format=torch.channels_last)).float().chunk(2, 1)
-    def encode(self, img): return self.posterior(img)[0]
+    def encode(self, img): return self.posterior(img if self.training else check_pictures(img))[0]
     def decode(self, z): return 2*self.decoder(z).float().sigmoid()-1
     def forward(self, img): return self.decode(self.encode(img))
+
+# %% ../../nbs/models/24_vae.ipynb #9410677c
+class CodeDiscriminator(nn.Module):
+    "Codes [N,z_dim] to two logits: a code, or one whose dimensions were shuffled"
+    def __init__(self,
+        z_dim:int,       # Dimensions of the code
+        hidden:int=1000, # Units of each hidden layer
+        layers:int=6,    # Hidden layers
+    ):
+        super().__init__()
+        sizes = [z_dim]+[hidden]*layers
+        mix = [nn.Sequential(nn.Linear(i, o), nn.LeakyReLU(.2)) for i,o in zip(sizes, sizes[1:])]
+        self.layers = nn.Sequential(*mix, nn.Linear(hidden, 2))
+    def forward(self, z): return self.layers(z).float()
 
 # %% ../../nbs/models/24_vae.ipynb #fdb70c0e
 def draw_latents(

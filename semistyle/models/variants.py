@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['TraditionalSynthesis', 'TraditionalGenerator', 'GrowingSynthesis', 'GrowingGenerator', 'GrowingDiscriminator',
-           'GrowingSemiDiscriminator']
+           'GrowingSemiDiscriminator', 'GrowingProjectionDiscriminator', 'grown']
 
 # %% ../../nbs/models/24_variants.ipynb #a7c1da24
 import torch, torch.nn.functional as F
 from torch import nn
+from ..core import check_floats
 from .layers import EqualLinear,EqualConv2d,pixel_norm,memory_format,SQRT2
 from .stylegan import Generator,Discriminator,SynthesisNetwork,level_channels,layer_modes
-from .semi import SemiDiscriminator
+from .semi import ProjectionDiscriminator,SemiDiscriminator
 
 # %% ../../nbs/models/24_variants.ipynb #e089514f
 class TraditionalSynthesis(nn.Module):
@@ -35,6 +36,7 @@ class TraditionalSynthesis(nn.Module):
         self.to_rgb = EqualConv2d(ch[-1], img_channels*patch**2, 1, gain=1.)
 
     def forward(self, ws, noise_mode='random'):
+        ws = check_floats(ws, 'ws', self.to_rgb.weight, 'take those of `mapping`')
         if ws.ndim!=3 or ws.shape[1]!=1: raise ValueError(f"`ws` should have shape [N,1,w_dim], got {[*ws.shape]}")
         x = self.first(ws[:,0]).unflatten(1, (-1,4,4)).contiguous(memory_format=memory_format(ws.device))
         x = pixel_norm(F.leaky_relu(x, 0.2))
@@ -66,7 +68,7 @@ class GrowingSynthesis(SynthesisNetwork):
         self.register_buffer('level', torch.tensor(float(self.top)))
 
     def forward(self, ws, noise_mode='random'):
-        low,share = _split_level(self.level, self.top)
+        ws,(low,share) = self.check(ws),_split_level(self.level, self.top)
         x,modes,rgb = self.start(ws),layer_modes(noise_mode, self.num_ws),[*self.lower_rgb,self.to_rgb]
         styles = [*zip(self.layers, ws.unbind(1), modes)]
         for layer,w,mode in styles[:2*(low+1)]: x = layer(x, w, mode)
@@ -106,3 +108,21 @@ class GrowingDiscriminator(Discriminator):
 # %% ../../nbs/models/24_variants.ipynb #314b116d
 class GrowingSemiDiscriminator(GrowingDiscriminator, SemiDiscriminator):
     "`SemiDiscriminator` that looks at images of `level`"
+
+class GrowingProjectionDiscriminator(GrowingDiscriminator, ProjectionDiscriminator):
+    "`ProjectionDiscriminator` that looks at images of `level`"
+
+# %% ../../nbs/models/24_variants.ipynb #64face57
+_plain = {GrowingGenerator:Generator, GrowingDiscriminator:Discriminator, GrowingSemiDiscriminator:SemiDiscriminator,
+          GrowingProjectionDiscriminator:ProjectionDiscriminator}
+
+def grown(
+    net # Any network
+):      # A plain network that shares nothing with it; `net` itself where it is one, or still grows
+    "The plain network that a growing one has become"
+    level = getattr(getattr(net, 'synthesis', net), 'level', None)
+    if type(net) not in _plain or level!=getattr(net, 'synthesis', net).top: return net
+    with torch.random.fork_rng(devices=[]): res = _plain[type(net)](**net.init_args)  # a run's own stream stays where it is
+    state = net.state_dict()
+    res.load_state_dict({k:state[k] for k in res.state_dict()})
+    return res.train(net.training).requires_grad_(next(net.parameters()).requires_grad).to(next(net.parameters()).device)

@@ -14,6 +14,7 @@ import torch
 from fastai.callback.core import CancelFitException,Callback
 from fastcore.basics import store_attr,patch
 from ..core import ShareBar
+from ..processes import first_says,gather,randn_like_share
 from ..viz import image_grid,to_png
 from ..models.checkpoint import save_state
 from ..models.stylegan import mix_styles
@@ -40,7 +41,7 @@ class GeneratorEMA(Callback):
     def after_batch(self):
         "One step of the averages, sized by the images just seen; buffers are copied"
         half = min(self.half_life, max(self.rampup*self.kimg*1000, 1e-8))
-        keep = 0.5**(len(self.xb[0])/half)
+        keep = 0.5**(self.batch_images/half)
         for ema,net in ((self.g_ema,self.generator), (self.d_ema,self.discriminator)):
             torch._foreach_lerp_([*ema.parameters()], [*net.parameters()], 1-keep)
             for e,b in zip(ema.buffers(), net.buffers()): e.copy_(b)
@@ -60,7 +61,7 @@ class StyleMixing(Callback):
         "The styles of a batch, mixed or not"
         if torch.rand(()) >= self.prob: return ws
         cut = int(torch.randint(1, ws.shape[1], ()))
-        return mix_styles(ws, self.generator.mapping(torch.randn_like(z), c), cut)
+        return mix_styles(ws, self.generator.mapping(randn_like_share(z), c), cut)
 
 # %% ../../nbs/training/42_callbacks.ipynb #a5f05590
 class CosineDecay(Callback):
@@ -88,13 +89,15 @@ class ProgressiveGrowing(Callback):
     def __init__(self,
         phase_kimg:float=600., # Thousands of images for which a level is held, and then the next one faded in
         start:int=1,           # First level: 0 is 4x4, 1 is 8x8 (times `patch`)
+        share:float=None,      # This share of the run instead, of its time where it is to last so long
     ): store_attr()
     def level(self,
         kimg:float, # Thousands of images seen
         top:int,    # The last level
+        phase:float=None, # Thousands of images in a phase; `phase_kimg` if None
     )->float:       # Whole where a level is held
         "The level at this point of a run"
-        k,part = divmod(kimg/self.phase_kimg, 2)
+        k,part = divmod(kimg/(phase or self.phase_kimg), 2)
         return float(min(top, self.start+k+max(0., part-1)))
     def before_fit(self):
         for net in (self.generator.synthesis,self.discriminator):
@@ -102,7 +105,8 @@ class ProgressiveGrowing(Callback):
                 raise ValueError(f"networks should be able to grow, {type(net).__name__} is not: use GrowingGenerator "
                                  "and GrowingDiscriminator")
     def before_batch(self):
-        for net in (self.generator.synthesis,self.discriminator): net.level.fill_(self.level(self.kimg, net.top))
+        phase = self.share*self.target_kimg if self.share else None
+        for net in (self.generator.synthesis,self.discriminator): net.level.fill_(self.level(self.kimg, net.top, phase))
 
 # %% ../../nbs/training/42_callbacks.ipynb #ab9fc698
 class TrainingPanel(Callback):
@@ -160,33 +164,48 @@ def update(self:TrainingPanel):
 
 # %% ../../nbs/training/42_callbacks.ipynb #a7a2547d
 class DivergenceWatch(Callback):
-    "Stop at the first term that is not finite, or when all pictures look alike; restore the last good weights"
+    "Stop at the first term that is not finite, or when pictures come to look alike; restore the last good weights"
     order,run_valid = 61,False
     def __init__(self,
         every:int=50,            # Batches between snapshots and looks at the pictures
-        min_spread:float=0.05,   # Collapsed below this share of the real images' standard deviation...
-        patience:int=4,          # ... at so many looks in a row
+        min_spread:float=0.05,   # Alike: below this share of the real images' standard deviation
+        patience:int=4,          # Collapsed: alike at so many looks in a row, and not so at an earlier one
+        start:int=40,            # Not begun: alike at all looks, and no less so for so many
     ):
         store_attr()
-        self.good,self.strikes = None,0
+        self.good,self.strikes,self.most,self.still = None,0,0.,0
 
     def before_fit(self):
-        self.strikes = 0
         rng,g = torch.Generator().manual_seed(0),self.generator
         self.z = torch.randn(16, g.z_dim, generator=rng).to(self.device)
-        self.c = torch.rand(16, g.c_dim, generator=rng).to(self.device) if g.c_dim else None
+        c = torch.rand(16, max(g.c_dim, 1), generator=rng).to(self.device)
+        self.c = (self.to_grid(c) if hasattr(self, 'to_grid') else c) if g.c_dim else None
         self.snapshot()
 
     def snapshot(self): self.good = self.n_batches,{k:v.clone() for k,v in self.model.state_dict().items()}
 
 # %% ../../nbs/training/42_callbacks.ipynb #d08eab9b
 @patch
-def stop(self:DivergenceWatch, why):
+def stop(self:DivergenceWatch, why, way="half the learning rates, a larger r1_gamma, or a smaller weight of that term"):
     "Put the last good weights back, and say what happened"
     at,weights = self.good
     self.model.load_state_dict(weights)
     raise TrainingDiverged(f"{why} at {self.kimg:.1f} kimg, batch {self.n_batches}; the weights of batch {at} are "
-                           "back: try half the learning rates, a larger r1_gamma, or a smaller weight of that term")
+                           f"back: try {way}")
+
+@patch
+def judge(self:DivergenceWatch,
+    share:float # From `spread`
+)->tuple:       # What went wrong, and what to try; empty while all is well
+    "What one more look says: a collapse comes after pictures that differed, and a slow start grows"
+    self.still = 0 if share>1.05*self.most else self.still+1
+    self.most,self.strikes = max(share, self.most),self.strikes+1 if share<self.min_spread else 0
+    now = f"its pictures differ {share:.3f} times as much as real ones"
+    if self.most>=self.min_spread and self.strikes>=self.patience:
+        return f"the generator collapsed: {now}, and differed {self.most:.3f} times before",
+    if self.most<self.min_spread and self.still>=self.start:
+        return f"the generator has not begun: {now}, no more than {self.start*self.every} batches ago",'larger learning rates or fewer mapping layers'
+    return ()
 
 @patch
 def after_batch(self:DivergenceWatch):
@@ -196,22 +215,27 @@ def after_batch(self:DivergenceWatch):
     if self.n_batches%self.every: return
     bad = [k for k,v in self.model.state_dict().items() if not v.isfinite().all()]
     if bad: self.stop(f"weights `{bad[0]}` are not finite")
-    share = self.spread()
-    self.strikes = self.strikes+1 if share<self.min_spread else 0
-    if self.strikes>=self.patience:
-        self.stop(f"the generator collapsed: its pictures differ {share:.3f} times as much as real ones")
+    if wrong := self.judge(self.spread()): self.stop(*wrong)
     self.snapshot()
+
+@patch
+def get_state(self:DivergenceWatch)->dict: # Tensors by name
+    "What earlier looks have said"
+    return {k:torch.tensor(float(getattr(self, k)), dtype=torch.float64) for k in ('most','still','strikes')}
+@patch
+def set_state(self:DivergenceWatch, tensors):
+    for k,v in tensors.items(): setattr(self, k, float(v))
 
 # %% ../../nbs/training/42_callbacks.ipynb #a33621a5
 @patch
 @torch.no_grad()
 def spread(self:DivergenceWatch)->float: # 0: all alike; about 1: as varied as real images
     "Standard deviation over generated images, relative to that over real ones"
-    real = self.xb[0].float().std(0).mean()
+    real = gather(self.xb[0]).float().std(0).mean()
     if real==0 or not self.learn.terms('g'): return 1.
     g = self.generator
     g.eval(); img = g(self.z, self.c, noise_mode='const'); g.train()
-    return float(img.std(0).mean()/real)
+    return first_says(float(img.std(0).mean()/real))
 
 # %% ../../nbs/training/42_callbacks.ipynb #f7e46bcf
 @patch
@@ -240,6 +264,7 @@ class SaveState(Callback):
     def before_fit(self): self.last = self.kimg,time.monotonic()
     def after_batch(self):
         kimg,then = self.last
+        if self.kimg > self.target_kimg-1e-6: return                  # `after_fit` saves what other callbacks leave behind as well
         if self.kimg >= kimg+self.every_kimg or time.monotonic()-then >= self.seconds: self.save()
     def after_fit(self): self.save()
     def save(self):
@@ -255,7 +280,7 @@ class TimeBudget(Callback):
     ): store_attr()
     def before_fit(self): self.start = time.monotonic() - getattr(getattr(self.learn, 'loss_log', None), 'before', 0.)
     def before_batch(self):
-        share = min((time.monotonic()-self.start)/self.seconds, 1.)
+        share = first_says(min((time.monotonic()-self.start)/self.seconds, 1.))
         if self.kimg: self.learn.target_kimg = self.kimg/(share+1e-9)  # no pace is known before the first batch
         if share==1: raise CancelFitException
 
@@ -263,9 +288,14 @@ class TimeBudget(Callback):
 class RunBar(Callback):
     "A bar for the share of the run that is done, from where it starts or goes on, with the time left"
     order,run_valid = 73,False
+    def __init__(self,
+        minutes:float=None # After which the run is stopped, if that is sooner
+    ): self.minutes = minutes
     def before_fit(self):
-        self.first,self.bar = None,ShareBar()
+        self.first,self.bar,self.began = None,ShareBar(),time.monotonic()
     def before_batch(self):
         if self.first is None: self.first = self.kimg/self.target_kimg
     def after_batch(self):
-        self.bar((self.kimg/self.target_kimg-self.first)/(1-self.first), f'{self.kimg:.1f} kimg')
+        share = (self.kimg/self.target_kimg-self.first)/(1-self.first)
+        if self.minutes: share = max(share, (time.monotonic()-self.began)/60/self.minutes)
+        self.bar(share, f'{self.kimg:.1f} kimg' if self.kimg>=.1 else f'{1000*self.kimg:.0f} pictures')

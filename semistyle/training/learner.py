@@ -7,7 +7,7 @@ __all__ = ['Optimizers', 'under', 'adam', 'TrainingDiverged', 'KimgLearner', 'Ep
 
 # %% ../../nbs/training/40_learner.ipynb #ab08e375
 import time
-from contextlib import nullcontext
+from contextlib import contextmanager,nullcontext
 from fractions import Fraction
 from pathlib import Path
 import torch
@@ -19,6 +19,7 @@ from fastcore.basics import patch
 from fastcore.foundation import L
 from fastcore.utils import noop
 from ..core import fast_dtype,keep_freed_memory,rng_state,set_rng_state,to_json
+from ..processes import average_grads,n_processes,send_first
 from ..models.checkpoint import load_state,save_state
 
 # %% ../../nbs/training/40_learner.ipynb #29bf33d4
@@ -122,10 +123,11 @@ class KimgLearner(Learner):
         metrics=None,    # fastai's `ValueMetric`s, taken at the end of an epoch
     ):
         self.kimg,self.n_batches,self.losses,self.history,self.target_kimg = 0.,0,{},[],None
+        self.batch_images,self.scalers = 0,{}   # Images of the last batch, in all processes; see `optimise`
         self.settings = None if settings is None else to_json(settings)
         super().__init__(DataLoaders(loader, loader), model, loss_func=noop, path=path, metrics=metrics,
                          cbs=[TrainEvalCallback, EpochMeans, *L(cbs)], default_cbs=False)
-        self.dtype,self.logger = dtype or fast_dtype(self.device),noop
+        self.dtype,self.logger = dtype or fast_dtype(self.device, half=True),noop
         if self.device.type=='cpu': keep_freed_memory()
 
     @property
@@ -133,6 +135,10 @@ class KimgLearner(Learner):
     def autocast(self):
         "Context in which the networks run"
         return nullcontext() if self.dtype==torch.float32 else torch.autocast(self.device.type, self.dtype)
+    def _set_device(self, b):
+        "A batch on the Learner's device; to a card from pinned memory, so that nothing waits for it"
+        if self.device.type!='cuda': return super()._set_device(b)
+        return tuple(o.pin_memory().to(self.device, non_blocking=True) for o in b)
     def around_fit(self):
         "Context in which a whole `fit` runs"
         return nullcontext()
@@ -144,10 +150,10 @@ class KimgLearner(Learner):
 # %% ../../nbs/training/40_learner.ipynb #a3f2225b
 @patch
 def advance(self:KimgLearner,
-    n:int # Images of this batch
+    n:int # Images of this batch, in all processes
 ):
     "Move the clock, and note the losses where a line of `history` is due"
-    self.n_batches += 1
+    self.n_batches,self.batch_images = self.n_batches+1,n
     self.kimg += n/1000
     if self.history_every and (self.n_batches-1)%self.history_every==0:
         self.history.append(dict(kimg=self.kimg, **{k:float(v) for k,v in self.losses.items()}))
@@ -155,13 +161,22 @@ def advance(self:KimgLearner,
 @patch
 def optimise(self:KimgLearner,
     name:str,   # Of the optimiser
-    loss:Tensor # Scalar
+    loss,       # Scalar; or several whose sum it is, each computed when the one before has gone backward
 ):
-    "One step of an optimiser down the gradient of `loss`"
-    opt = self.opt[name]
+    "One step of an optimiser down the gradient of `loss`, the mean over processes"
+    opt,scaler = self.opt[name],self.scaler(name)
     opt.zero_grad(set_to_none=True)
-    loss.backward()
-    opt.step()
+    for o in [loss] if isinstance(loss, Tensor) else loss: scaler.scale(o).backward()
+    average_grads([p for o in opt.param_groups for p in o['params']])
+    scaler.step(opt); scaler.update()
+
+@patch
+def scaler(self:KimgLearner,
+    name:str # Of an optimiser
+):
+    "What keeps small gradients from becoming 0 in float16; in other types it does nothing"
+    if name not in self.scalers: self.scalers[name] = torch.amp.GradScaler(self.device.type, enabled=self.dtype==torch.float16)
+    return self.scalers[name]
 
 @patch
 def descend(self:KimgLearner,
@@ -195,7 +210,14 @@ def fit(self:KimgLearner,
 @patch
 def _fit(self:KimgLearner, n_epoch, target, cbs, reset_opt=False):
     self.target_kimg = target
-    with self.around_fit(): Learner.fit(self, n_epoch, cbs=cbs, reset_opt=reset_opt)
+    with self.together(), self.around_fit(): Learner.fit(self, n_epoch, cbs=cbs, reset_opt=reset_opt)
+
+@patch
+@contextmanager
+def together(self:KimgLearner):
+    "Context in which the processes of a `fit` work: they start from the weights of the first"
+    send_first(self.model.state_dict().values())
+    yield
 
 @patch
 def fit_kimg(self:KimgLearner,
@@ -236,13 +258,24 @@ class EpochMeans(Callback):
         self.logger(self.log)
 
 # %% ../../nbs/training/40_learner.ipynb #537a14eb
+def _numbers_of(scaler): return {k:torch.tensor(v, dtype=torch.float64) for k,v in scaler.state_dict().items()}
+
+@patch
+def _put_scalers(self:KimgLearner, tensors):
+    self.scalers = {}
+    for name in self.opt.optims:
+        was = {k:float(v) for k,v in under(f'scaler_{name}', tensors).items()}
+        if was: self.scaler(name).load_state_dict(was | {k:int(was[k]) for k in ('growth_interval','_growth_tracker')})
+
 @patch
 def training_state(self:KimgLearner)->tuple: # Tensors by name, and what JSON holds
     "Everything that the rest of the run depends on"
     if self.opt is None: self.create_opt()
     parts = dict(model=self.model.state_dict(), rng=rng_state()) | self.opt.tensors()
     parts |= {f'cb_{cb.name}':cb.get_state() for cb in self.cbs if hasattr(cb, 'get_state')}
-    meta = dict(kimg=self.kimg, n_batches=self.n_batches, position=self.dls[0].position)
+    parts |= {f'scaler_{k}':_numbers_of(o) for k,o in self.scalers.items() if o.is_enabled()}
+    meta = dict(kimg=self.kimg, n_batches=self.n_batches, position=self.dls[0].position,
+                losses={k:float(v) for k,v in self.losses.items()}, seed=getattr(self.dls[0], 'seed', None))
     if self.settings is not None: meta |= dict(settings=self.settings)
     if self.history_every: meta |= dict(history=self.history)
     return {f'{p}.{k}':v for p,d in parts.items() for k,v in d.items()},meta
@@ -262,11 +295,16 @@ def restore(self:KimgLearner,
     "Go on where a saved state stopped, with the same bits; the Learner must be built as it was for that run"
     tensors,meta = load_state(path)
     self._check_settings(path, meta.get('settings', {}))
+    if meta.get('seed', seed := getattr(self.dls[0], 'seed', None))!=seed:
+        raise ValueError(f"{path} should be resumed with batches of its own seed, {meta['seed']}, got {seed}: give that, or "
+                         "choose another folder")
     self._put_weights(tensors)
-    self.create_opt(); self.opt.load(tensors)
+    self.create_opt(); self.opt.load(tensors); self._put_scalers(tensors)
     self.kimg,self.n_batches,self.dls[0].position = meta['kimg'],meta['n_batches'],meta['position']
-    self.history = meta.get('history', [])
-    set_rng_state(under('rng', tensors))
+    self.history,last = meta.get('history', []),meta.get('losses', {})
+    self.losses = {k:torch.tensor(v) for k,v in last.items() if v is not None}
+    set_rng_state(streams := under('rng', tensors))
+    if n_processes()>1 and self.device.type=='cuda': torch.cuda.set_rng_state(streams['cuda0'], self.device) # the first one's
     return self
 
 @patch
@@ -321,6 +359,12 @@ def to_bf16(self:KimgLearner, **kwargs):
     return self
 
 @patch
+def to_fp16(self:KimgLearner, **kwargs):
+    "Compute activations in float16, and scale gradients: for cards without bfloat16"
+    self.dtype,self.scalers = torch.float16,{}
+    return self
+
+@patch
 def to_fp32(self:KimgLearner):
     "Compute activations in float32"
     self.dtype = torch.float32
@@ -332,7 +376,7 @@ _instead = dict(
     fit_flat_cos='fit_kimg(kimg), with CosineDecay() in cbs', fit_sgdr='fit_kimg(kimg), with CosineDecay() in cbs',
     fine_tune='load(file, with_opt=False), and then fit_kimg(kimg)',
     lr_find='fit_kimg(1) for a few rates, each with a new Learner, and compare learn.losses',
-    to_fp16='to_bf16(), which needs no scaling of gradients', freeze='requires_grad_(False) on a part of learn.model',
+    freeze='requires_grad_(False) on a part of learn.model',
     unfreeze='requires_grad_(True) on a part of learn.model', freeze_to='requires_grad_(False) on a part of learn.model',
     export='save(file) for a state, or save_model(path, generator=learn.generator_ema.g_ema) for a model',
     predict='learn.model(...), whose networks are ordinary modules', show_results='TrainingPanel() in cbs, or show_grid(learn.model(z, c))',

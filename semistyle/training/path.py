@@ -10,6 +10,7 @@ import math
 import torch
 from torch import Tensor
 from fastcore.basics import store_attr
+from ..processes import all_mean,randn_like_share
 from .gan import LossTerm
 
 # %% ../../nbs/training/43_path.ipynb #497c707d
@@ -17,14 +18,15 @@ def path_lengths(
     synthesis,         # Maps styles to images
     ws:Tensor,         # Styles, [N,num_ws,w_dim]
     noise:Tensor=None, # Random pictures, [N,C,H,W]; drawn if None
+    scale:float=1.,    # Of what is differentiated, so that float16 can hold it
 )->Tensor:             # [N], at least 0; differentiable
     "How much each image answers to its styles, in a random direction of pictures (Karras et al. 2020, eq. 4)"
     ws = ws.float() if ws.requires_grad else ws.detach().float().requires_grad_()  # its gradient has the same type
     img = synthesis(ws)
-    if noise is None: noise = torch.randn_like(img)
+    if noise is None: noise = randn_like_share(img)
     y = (img*noise).sum()/math.sqrt(img.shape[2]*img.shape[3])
-    grad, = torch.autograd.grad(y, ws, create_graph=True)
-    return grad.square().sum(2).mean(1).sqrt()
+    grad, = torch.autograd.grad(y*scale, ws, create_graph=True)
+    return (grad/scale if scale!=1 else grad).square().sum(2).mean(1).sqrt()
 
 # %% ../../nbs/training/43_path.ipynb #433fdfd5
 class PathLength(LossTerm):
@@ -41,9 +43,10 @@ class PathLength(LossTerm):
     def weight(self, phase): return self.pl_weight if phase=='g' else 0.
     def loss(self, step):
         "The penalty on new images; the goal moves"
-        lengths = path_lengths(step.generator.synthesis, step.new_styles(max(1, len(step.x)//self.shrink)))
-        self.pl_mean = self.pl_mean.to(lengths.device).lerp(lengths.detach().mean(), self.decay)
+        lengths = path_lengths(step.generator.synthesis, step.new_styles(max(1, len(step.x)//self.shrink)), scale=step.grad_scale)
+        self.pl_mean = self.pl_mean.to(lengths.device).lerp(all_mean(lengths.detach().mean()), self.decay)
         return (lengths-self.pl_mean).square().mean()
+    def moving(self): return [self.pl_mean]
     def get_state(self): return dict(pl_mean=self.pl_mean)
     def set_state(self, tensors):
         if tensors: self.pl_mean = tensors['pl_mean']
