@@ -13,15 +13,16 @@ import torch
 from torch import nn
 from fastcore.meta import delegates
 from matplotlib.figure import Figure
-from ..core import check_names,record_result,writing
+from ..core import alone_in,check_names,record_result,slow_work,writing
 from ..data.open import load_world
-from ..discover.baselines import find_directions
-from ..discover.navigator import Directions,change_maps,direction_strips,save_directions
-from ..discover.refine import clip_scorer,name_and_score,name_in_words,short_list,visible_steps
+from ..discover.baselines import find_directions,sefa
+from ..discover.navigator import Directions,change_maps,direction_strips,owner_of,save_directions
+from ..discover.subspace import informative_subspace
+from ..discover.refine import clip_scorer,few_pictures,first_impression,name_and_score,name_in_words,reading_side,short_list,visible_steps
 from ..metrics.discovery import relative_changes,world_attributes
-from ..models.sampling import Sampler
+from ..models.sampling import Sampler,label_code,visible
 from ..models.checkpoint import SavedModel,load_model,shipped_models
-from ..models.features import AlexNet,DiscriminatorFeatures
+from ..models.features import AlexNet,DiscriminatorFeatures,PixelFeatures,smaller
 from ..models.imagenet import WEIGHTS_PACKAGE,EfficientNetLite0
 from ..viz import html_report,image_grid,metric_card,report_cards,report_picture,report_rows,report_table
 
@@ -40,7 +41,7 @@ def _heat_map(
     return fig
 
 # %% ../../nbs/runs/75_discover.ipynb #4b757e42
-_LOOKS = ('auto','disc','imagenet','alexnet')
+_LOOKS = ('auto','disc','imagenet','alexnet','pixels')
 
 def _feature_net(
     model:SavedModel,     # With a `generator`
@@ -48,14 +49,48 @@ def _feature_net(
 )->nn.Module:             # Images -> list of maps; has a `name`
     "What to look with while directions are sought"
     own,side = 'discriminator' in model.networks,model.generator.img_resolution
-    if features=='auto': features = 'disc' if own else 'imagenet' if find_spec(WEIGHTS_PACKAGE) else 'alexnet'
+    if features=='auto' and not own and not find_spec(WEIGHTS_PACKAGE):
+        try: return AlexNet(size=None if side>=64 else 64)
+        except OSError: return PixelFeatures()
+    if features=='auto': features = 'disc' if own else 'imagenet'
+    if features=='pixels': return PixelFeatures()
     if features=='disc':
         if own: return DiscriminatorFeatures(model.discriminator)
-        raise ValueError(f"features should be 'imagenet' or 'alexnet', as {model.path.name} holds no discriminator")
-    if features=='imagenet': return EfficientNetLite0(size=None if side>=128 else 128)
+        raise ValueError(f"features should be 'imagenet', 'alexnet' or 'pixels', as {model.path.name} holds no discriminator")
+    if features=='imagenet': return EfficientNetLite0(size=None if 128<=side<=256 else 128 if side<128 else 256)
     if features!='alexnet' and not Path(features).is_file():
         raise ValueError(f"features should be one of {_LOOKS} or a file of AlexNet's weights, got {features!r}")
-    return AlexNet(None if features=='alexnet' else features, size=None if side>=64 else 64)
+    try: return AlexNet(None if features=='alexnet' else features, size=None if side>=64 else 64)
+    except OSError as e:
+        raise OSError(f"{str(e).split(': fetch')[0]}: fetch it elsewhere and give its path with --features, or take "
+                      "--features pixels") from None
+
+# %% ../../nbs/runs/75_discover.ipynb #9f7271cf
+def _large(g): return g.img_resolution>128
+
+def _reading_sides(net, side):
+    "Sides at which pictures of a large generator may be read, growing, up to 256"
+    own = isinstance(net, DiscriminatorFeatures)
+    return [o for o in ((side//4, side//2, side) if own else (64, 128, 256, side)) if 64<=o<=256 and o<=side]
+
+def _read_smaller(g, net, resolution, **kwargs):
+    "Features of shrunk pictures: to `resolution`, or the lowest that decides for the first of SeFa's directions"
+    sides = _reading_sides(net, g.img_resolution)
+    if resolution:
+        if resolution not in sides+[g.img_resolution]:
+            raise ValueError(f"resolution should be one of {sides+[g.img_resolution]*(g.img_resolution not in sides)} to read pictures of "
+                             f"{g.img_resolution}x{g.img_resolution} with {net.name}, got {resolution}")
+        return net if resolution==g.img_resolution else smaller(net, resolution)
+    if not _large(g) or not sides: return net
+    if not hasattr(getattr(g, 'synthesis', None), 'layers'): return smaller(net, sides[-1])
+    axes,spread = sefa(g, min(6, g.w_dim)),informative_subspace(g, 5_000, c=kwargs.get('c'), progress=False).spread
+    some = Directions(.5*spread*axes[:,None].expand(-1, g.num_ws, -1), owner_of(g))
+    return smaller(net, reading_side(g, net, some, sides, **kwargs))
+
+def _samples(g, method, attention, given=None):
+    "How many samples of `w` the axes are made of"
+    if given or not _large(g): return given
+    return 10_000 if method=='sefa' and not attention else 200_000
 
 # %% ../../nbs/runs/75_discover.ipynb #925cc853
 def _attributes(model, world, g):
@@ -72,17 +107,19 @@ def _attributes(model, world, g):
 
 # %% ../../nbs/runs/75_discover.ipynb #49d4ddf6
 def _settle(g, features, directions, attributes, n, words, **kwargs):
-    "Steps, names and scores, by attributes or without"
-    if attributes is not None: return name_and_score(g, directions, attributes, n, **kwargs)
-    cal,d = visible_steps(g, features, directions, **kwargs),directions
-    meta = d.meta | {k:cal[k].tolist() for k in ('reached','saturation')}
+    "Steps, names and scores, by attributes or without; and the similarity of each to each, where it is known"
+    if attributes is not None: return *name_and_score(g, directions, attributes, n, **kwargs),None
+    cal,d = (first_impression if _large(g) else visible_steps)(g, features, directions, **kwargs),directions
+    meta = d.meta | {k:cal[k].tolist() for k in ('reached','saturation')} | {k:cal[k] for k in ('drawn','pictures') if k in cal}
     d = Directions(d.variations, d.owner, d.names, cal['step'], d.attention, meta)
-    return (name_in_words(g, d, *words, **kwargs) if words else d),None
+    few = dict(n=few_pictures(g)) if _large(g) else {}
+    return (name_in_words(g, d, *words, **few, **kwargs) if words else d),None,cal.get('similarity')
 
 # %% ../../nbs/runs/75_discover.ipynb #ff0fdcb1
 def _seen(meta):
     "How many pictures a search has seen, and of how many if it was stopped in time"
-    done,asked = (int(1000*meta.get(k, 0)) for k in ('kimg','kimg_asked'))
+    done,asked = (round(1000*meta.get(k, 0)) for k in ('kimg','kimg_asked'))
+    if done<asked/10: return f'stopped after {done:,} pictures of {asked:,}: a first impression'
     return f'{done:,} of {asked:,}, stopped in time' if done<asked else done
 
 # %% ../../nbs/runs/75_discover.ipynb #13fde20f
@@ -102,10 +139,21 @@ def _table(d, score, rows):
 # %% ../../nbs/runs/75_discover.ipynb #9dab81de
 def _pictures(g, d, ws):
     "What directions do to pictures, and where"
-    scale,maps = max(1, 96//g.img_resolution),change_maps(g, d, ws)
+    scale = max(1, 96//g.img_resolution)
+    if _large(g): rows,maps = _few_pictures(g, d, ws[:1])
+    else: rows,maps = direction_strips(g, d, ws[:1]),change_maps(g, d, ws)
     where = image_grid((2*maps/maps.amax((1,2), keepdim=True).clamp_min(1e-9)-1)[:,None], ncol=6, scale=scale)
-    strips = report_rows(direction_strips(g, d, ws[:1]), 'One picture, two usual steps to either side.', scale=scale)
+    strips = report_rows(rows, 'One picture, two usual steps to either side.', scale=scale)
     return [strips],[report_picture(where, ', '.join(d.names))]
+
+def _few_pictures(g, d, ws, side=128):
+    "One picture along each direction, small, and where a usual step changes it: each is drawn once"
+    s,v = Sampler(g, side=side),(d.variations*d.steps[:,None,None]).to(ws)
+    with slow_work(1+4*len(d)):
+        start = visible(s.of_ws(ws)).cpu()
+        ends = [visible(s.of_ws(ws+torch.tensor([-2.,-1,1,2]).to(ws)[:,None,None]*o)).cpu() for o in v]
+    rows = {k:torch.cat([o[:2], start, o[2:]]) for k,o in zip(d.names, ends)}
+    return rows,torch.stack([(o[2]-start[0]).abs().mean(0) for o in ends])
 
 def _learned(g, d, patterns):
     "Attention and prototypes, where a method has them"
@@ -145,12 +193,12 @@ def _sections(g, res, d, score, rows, dropped, ws):
     return out
 
 # %% ../../nbs/runs/75_discover.ipynb #233b5b8f
-def _with_generator(model):
-    "A saved model that can draw, and the law of its codes"
+def _with_generator(model, label=None):
+    "A saved model that can draw, and the law of its codes: one label, if it is given"
     model = load_model(model)
     if 'generator' not in model.networks:
         raise ValueError(f"{model.path} should hold a generator, holds {list(model.networks)}: choose another model")
-    return model,model.space.sample_codes if model.generator.c_dim and model.space else None
+    return model,label_code(model, label) or (model.space.sample_codes if model.generator.c_dim and model.space else None)
 
 def _record(out, d, score, dropped, net, page, **what):
     "The report and the JSON of a discovery"
@@ -178,25 +226,34 @@ def run_discovery(
     words=None,               # Sentences to name by where there are no attributes
     scorer=None,              # ... and what says how well they fit pictures, or the path of a CLIP model
     features:str='auto',      # What to look with: one of `_LOOKS`, or the path of AlexNet's weights
+    label:int=None,           # Of a generator of classes: look at one alone; all of them by default
+    resolution:int=None,      # Side at which pictures are read; of those beyond 128x128 the lowest that decides, 256 at most
     **kwargs                  # How to search, see `find_directions`
 )->dict:                      # What was measured; also in out/discovery.json
     "Find directions of a saved model, name and score them, and write a report"
     start,out = time.monotonic(),Path(out)
     check_names(run_discovery, kwargs)
     if (words is None)!=(scorer is None): raise ValueError("words and scorer should be given together, or neither")
-    model,c = _with_generator(model)
+    model,c = _with_generator(model, label)
     g,attributes = model.generator,None if words else _attributes(model, world, model.generator)
     words = words and (list(words), scorer if callable(scorer) else clip_scorer(scorer))
     with writing(out): out.mkdir(parents=True, exist_ok=True)
     if method not in ('ganspace','sefa') or attention: kwargs = dict(save=out/'run') | kwargs
-    net,same = _feature_net(model, features),dict(c=c, seed=seed)
-    res = find_directions(g, net, method, n_directions, attention, **same, **kwargs)
-    save_directions(out/'directions', res.directions)
-    named,score = _settle(g, net, res.directions, attributes, n, words, **same)
-    kept,rows,dropped = named,[*range(len(named))],[]
-    if distinct: kept,rows,dropped = short_list(g, net, named, score, distinct, **same)
-    save_directions(out/'directions', kept)
-    facts = dict(model=model.path.name, method=named.meta['method'], directions=f'{len(kept)} of {len(named)} found',
-                 images=_seen(named.meta), features=net.name)
-    page = facts,_sections(g, res, kept, score, rows, dropped, Sampler(g, c).ws(8, seed))
-    return _record(out, kept, score, dropped, net, page, command=command, seed=seed, seconds=time.monotonic()-start)
+    with alone_in(out, 'run'):
+        net,same = _feature_net(model, features),dict(c=c, seed=seed)
+        free = method in ('ganspace','sefa') and not attention                      # takes no picture to find: written first
+        if not free: net = _read_smaller(g, net, resolution, **same)
+        kwargs = kwargs | dict(subspace=_samples(g, method, attention, kwargs.get('subspace')))
+        res = find_directions(g, net, method, n_directions, attention, **same, **kwargs)
+        save_directions(out/'directions', res.directions); found = time.monotonic()-start
+        if free: net = _read_smaller(g, net, resolution, **same)
+        named,score,similarity = _settle(g, net, res.directions, attributes, n, words, **same)
+        kept,rows,dropped = named,[*range(len(named))],[]
+        if distinct: kept,rows,dropped = short_list(g, net, named, score, distinct, similarity, **same)
+        save_directions(out/'directions', kept)
+        facts = dict(model=model.path.name, method=named.meta['method'], directions=f'{len(kept)} of {len(named)} found',
+                     images=_seen(named.meta), features=net.name) | ({} if label is None else dict(label=label))
+        if 'drawn' in named.meta: facts['judged by'] = f"{named.meta['pictures']} pictures, {named.meta['drawn']} drawings: a first impression"
+        page = facts,_sections(g, res, kept, score, rows, dropped, Sampler(g, c).ws(8, seed))
+        return _record(out, kept, score, dropped, net, page, command=command, seed=seed, seconds=time.monotonic()-start,
+                       seconds_to_directions=found, label=label, images=facts['images'], judged_by=facts.get('judged by'))

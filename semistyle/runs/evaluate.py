@@ -7,21 +7,21 @@ __all__ = ['needs', 'measures', 'basic', 'Measure', 'register_measure', 'plan_me
            'measured_table']
 
 # %% ../../nbs/runs/72_evaluate.ipynb #0467916c
-import shutil,time
+import hashlib,json,shutil,time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-import numpy as np
-from ..core import mean_std,read_json,record_result,to_json,write_json
+import numpy as np,torch
+from ..core import alone_at,mean_std,read_json,record_result,to_json,write_json
 from ..models.features import DiscriminatorFeatures,OracleFeatures,PerceptualDistance
-from ..metrics.disentangle import evaluate_encoder,evaluate_generator,render_ratio
+from ..metrics.disentangle import evaluate_encoder,evaluate_generator,mig,read_world,render_ratio
 from ..metrics.factors import factor_metrics,score_factors
 from ..metrics.path import path_name,perceptual_path_length
 from ..metrics.quality import evaluate_quality,quality_name
 from ..metrics.labels import evaluate_labels
 from ..metrics.separability import oracle_attributes,separability
-from ..metrics.control import factor_cosines,spectrum_ratio
+from ..metrics.control import factor_cosines,spectrum_ratio,turn_ratios
 from .subject import Subject,seen_by,sources
 from ..viz import text_table
 
@@ -32,13 +32,16 @@ needs = dict(
     codes    =(lambda s: s.has_codes, 'no generator here takes codes of known factors'),
     world    =(lambda s: s.world is not None, 'its pictures are of no known world: give one with --world'),
     labels   =(lambda s: s.labelled, 'the pictures of its world have no labels: give a table with --labels'),
+    named    =(lambda s: s.grid or not s.unnamed, 'nobody has named the parts of its code, and its pictures are no grid of factors'),
     mig      =(lambda s: s.grid or s.space.n_factors>1, 'MIG compares two codes or more, here is one'),
     renderer =(lambda s: s.grid and hasattr(s.world, 'render_codes'),
                'its world is no grid of factors, so there is no true picture of a code'),
     disc     =(lambda s: s.discriminator is not None, 'the model holds no discriminator'),
     faces    =(lambda s: s.world is None or not s.world.rendered, 'the crop is for aligned faces, and its pictures are of a world'),
     oracle   =(lambda s: s.oracle is not None,
-               'no oracle is shipped for this world and resolution: give one with --oracle'))
+               'no oracle is shipped for this world and resolution: give one with --oracle'),
+    turns    =(lambda s: hasattr(s.generator, 'on') and s.encoder is not None, 'the model makes pictures from nothing: one of kind fine turns given ones'),
+    rendered =(lambda s: s.world is not None and _whole(s.world).grid and s.world.rendered, 'its world is not rendered, so there is no true picture of an edit'))
 
 for _name in sources:
     def _has(s, name=_name): return not isinstance(s.published(name), str)
@@ -94,8 +97,9 @@ _mig = dict(n_bins=20, entropy='of the factor', estimator='histogram, as in dise
 def _rows(s, full=False): return None if s.grid else len(s.rows(full))
 def _hundred(s): return 1 if s.grid else 100
 
-@register_measure('encoder', 'mig', 'l2', 'encoder world labels', least=_hundred, most=_rows)
+@register_measure('encoder', 'mig', 'l2', 'encoder world labels named', least=_hundred, most=_rows)
 def _encoder(s, n, seed, folder, progress):
+    if s.unnamed: return dict(mig=mig(*read_world(s.encode, s.world, n, seed))),_mig | dict(codes=repr(s.model.space))
     if s.grid: return evaluate_encoder(s.encode, s.world, n, seed),_mig
     seen = seen_by(s.model, s.world)
     values,table = evaluate_labels(s.encode, s.world, n, seed, seen)
@@ -115,6 +119,19 @@ def _true_pictures(s, n, seed, folder, progress):
 def _render_ratio(s, n, seed, folder, progress): return dict(render_ratio=render_ratio(s.sampler.of, s.world, n, seed)),{}
 
 # %% ../../nbs/runs/72_evaluate.ipynb #a81153be
+def _whole(world): return getattr(world, 'world', world)
+
+@register_measure('turned', '', 'turn_ratio kept', 'codes turns rendered', 200, 1000)
+def _turned(s, n, seed, folder, progress):
+    z = torch.randn(1, s.generator.z_dim, generator=torch.Generator().manual_seed(seed))
+    def turn(x, name, v):
+        c = s.encode(x).clamp(0, 1)
+        if name: c[:,s.space.factor(name)] = v
+        return s.generator(z.expand(len(x), -1), c, noise_mode='const', x=x)
+    res = turn_ratios(turn, _whole(s.world), s.space.names, n, seed)
+    kept = res.pop('kept')
+    return {f'turn_{k}':v for k,v in res.items()} | dict(turn_ratio=float(np.mean([*res.values()])), kept=kept),dict(noise_mode='const', seed=seed)
+
 @register_measure('control', 'cosine_least', '', 'codes renderer', 200, 1000, near_1='spectrum_ratio')
 def _control(s, n, seed, folder, progress):
     cosines = factor_cosines(s.sampler.turning(seed), s.world, n, seed)
@@ -134,7 +151,7 @@ for _name in [o for o in factor_metrics if o!='mig']:
     _parts = _of_dci.format(_name) if _name.startswith('dci') else _name
     _each = 250 if _name.endswith('_vae') else 6     # pictures of each value, on average: votes share one in 64
     _fits = partial(lambda each, s: each*max(s.world.space.sizes), _each)
-    _add = register_measure(_name, _parts, '', 'encoder world labels', 3000 if _name=='dci' else 15_000, 50_000, _fits,
+    _add = register_measure(_name, _parts, '', 'encoder world labels named', 3000 if _name=='dci' else 15_000, 50_000, _fits,
                             partial(_rows, full=True))
     _add(partial(_factor_metric, _name))
 
@@ -264,6 +281,23 @@ def _timed(run, s, n, seed, folder, progress):
     values,protocol = run(s, n, seed, folder, progress)
     return to_json(dict(values=values, protocol=protocol, seconds=time.monotonic()-start))
 
+def _hash_of(run):
+    return hashlib.sha256(json.dumps({k:v for k,v in run.items() if k!='sha256'}, sort_keys=True).encode()).hexdigest()
+
+def _sealed(run): run = to_json(run); return run | dict(sha256=_hash_of(run))
+
+def _runs_in(path):
+    "The runs that a file of results holds, as they were measured; none if there is no file"
+    if not path or not Path(path).exists(): return []
+    old = read_json(path)
+    if not isinstance(old, dict) or not isinstance(old.get('runs'), list):
+        raise ValueError(f"{path} should be new or hold runs of measures, holds something else: choose another name")
+    for r in old['runs']:
+        if not isinstance(r, dict) or r.get('sha256', _hash_of(r))!=_hash_of(r):
+            raise ValueError(f"{path} should hold what was measured, a run in it was changed since: restore it from a copy, "
+                             "or choose another name")
+    return old['runs']
+
 def _found(done, key):
     "The run with this key among `done`, or None"
     return next((r for r in done if all(r.get(k)==v for k,v in key.items())), None)
@@ -289,7 +323,7 @@ def _run_measures(
             runs += [run]*(k not in failed)
             continue
         if progress: print(f'{i+1}/{len(todo)} {k}: {n:,} pictures, seed {seed}', flush=True)
-        try: runs.append(key | _timed(measures[k].run, s, n, seed, folder and Path(folder)/f'{k}-{seed}', progress))
+        try: runs.append(_sealed(key | _timed(measures[k].run, s, n, seed, folder and Path(folder)/f'{k}-{seed}', progress)))
         except ValueError as e:
             if strict: raise
             failed[k] = str(e)
@@ -337,14 +371,13 @@ def measure_model(
     start,(jobs,skipped) = time.monotonic(),plan_measures(s, metrics, sizes, n)
     asked,who = _names(metrics),s.identity()
     only = None if not asked or 'all' in asked else set(asked)
-    old = read_json(out) if out and Path(out).exists() else {}
-    done = [r for r in old.get('runs', []) if r['identity']==who] if isinstance(old, dict) else []
-    def save(runs, failed):
-        kept = [r for r in done if r not in runs]
-        res = summary(runs, only) | dict(skipped=skipped | failed, runs=runs+kept) | fields
-        return record_result(out, seed=min(seeds), seconds=time.monotonic()-start, **res) if out else res
-    folder = out and Path(out).with_suffix('.parts')
-    return save(*_run_measures(s, jobs, seeds, done, save, folder, 'all' not in asked, progress))
+    with alone_at(out or None) as folder:
+        done = [r for r in _runs_in(out) if r.get('identity')==who]
+        def save(runs, failed):
+            kept = [r for r in done if r not in runs]
+            res = summary(runs, only) | dict(skipped=skipped | failed, runs=runs+kept) | fields
+            return record_result(out, seed=min(seeds), seconds=time.monotonic()-start, **res) if out else res
+        return save(*_run_measures(s, jobs, seeds, done, save, folder, 'all' not in asked, progress))
 
 # %% ../../nbs/runs/72_evaluate.ipynb #20c64641
 def means(

@@ -7,14 +7,19 @@ __all__ = ['picture_kinds', 'picture_file', 'draw_kind', 'show_model']
 
 # %% ../../nbs/runs/74_show.ipynb #4f3b0f64
 from pathlib import Path
-import numpy as np
+import numpy as np, torch
 from matplotlib.figure import Figure
-from ..core import record_result
+from ..core import record_result,slow_work
+from ..data.factors import CodeSpace
+from ..discover.baselines import sefa
+from ..discover.navigator import Directions,find_directions_of,owner_of
+from ..discover.subspace import informative_subspace
 from ..models.checkpoint import SavedModel,load_model
-from ..models.sampling import Sampler
-from .page import interpolation,mixing_grid,sample_grid,turned_factors
+from ..models.importing.arrays import foreign_latents
+from ..models.sampling import Sampler,visible
+from .page import DirectionMoves,interpolation,mixing_grid,sample_grid,turned_directions,turned_factors,turning_parts
 from .subject import world_of
-from ..viz import save_gif,save_image,turning_frames
+from ..viz import image_grid,save_gif,save_image,turning_frames
 
 # %% ../../nbs/runs/74_show.ipynb #d8d1b41a
 picture_kinds = dict(grid=('.png',), traversals=('.png','.gif'), mixing=('.png',), interpolation=('.gif',)) # Kind -> endings
@@ -31,6 +36,26 @@ def picture_file(
     if out.suffix not in ends: raise ValueError(f"out should end in {' or '.join(ends)} for {kind}, got {out.name}")
     return out
 
+# %% ../../nbs/runs/74_show.ipynb #95e4cab2
+_latents_taken = dict(grid=(1,1000), mixing=(2,24), interpolation=(2,100), traversals=(1,1)) # Kind -> fewest and most latents
+
+def _given_styles(latents, sampler, kind):
+    "Styles [n,num_ws,w_dim] of a file of latents, as many as a kind of picture takes"
+    ws,(low,high) = torch.stack([*foreign_latents(latents, sampler).values()]),_latents_taken[kind]
+    if low<=len(ws)<=high: return ws
+    many = f'{low} to {high}' if low<high else f'{low}'
+    raise ValueError(f"latents should hold {many} for {kind}, {latents} holds {len(ws)}: give a file of so many")
+
+# %% ../../nbs/runs/74_show.ipynb #c2433331
+def _directions_of(model, path=None, n=6):
+    "The directions that are given or lie beside the model; of one without any, the first of SeFa"
+    g = model.generator
+    if path or (model.path/'directions'/'directions.json').is_file() or not hasattr(getattr(g, 'synthesis', None), 'layers'):
+        return find_directions_of(path, model)
+    axes = sefa(g, min(n, g.w_dim))
+    spread = informative_subspace(g, 10_000, c=model.sampler().law, progress=False).spread
+    return Directions(axes[:,None].expand(-1, g.num_ws, -1), owner_of(g), [f'SeFa {i}' for i in range(len(axes))], torch.full((len(axes),), spread/4))
+
 # %% ../../nbs/runs/74_show.ipynb #915fcacd
 def draw_kind(
     model:SavedModel,   # With a `generator`
@@ -39,17 +64,32 @@ def draw_kind(
     seed:int=0,         # Of latents and codes
     psi:float=1.,       # Truncation
     world:str=None,     # World whose true pictures stand beside; that of the model's training by default
+    latents=None,       # File of latents to draw, see `foreign_latents`; random ones by default
+    directions=None,    # For traversals: move along these, see `find_directions_of`; so is a model without named factors, by default along SeFa's
 ):                      # Bytes [H,W,3] of a picture or [n,H,W,3] of frames; of traversals that stand still, a `Figure`
     "A picture, or the frames of an animation"
     scale = max(1, 128//model.generator.img_resolution)
-    if kind=='grid': return sample_grid(model, 60, seed, psi, ncol=10, scale=scale)
-    if kind=='mixing': return mixing_grid(model, seed=seed, psi=psi, scale=scale)
-    if kind=='interpolation': return interpolation(model, seed=seed, psi=psi, scale=scale)
+    if directions and kind!='traversals': raise ValueError(f"directions should be given for the kind traversals, got {kind}: leave them out")
     rendered = model.config.get('world') and 'data' not in model.config
+    named = model.generator.c_dim and (model.space is not None or world or rendered)
+    along = kind=='traversals' and (directions or not named)
+    if latents and kind=='traversals' and not along:
+        raise ValueError("latents should be given for grid, mixing or interpolation, or for traversals with directions: a factor is "
+                         "turned by its code, which styles do not have")
+    sampler = model.sampler(psi=psi, side=256)
+    ws = _given_styles(latents, sampler, kind) if latents else None
+    if kind=='grid' and latents: return image_grid(visible(sampler.of_ws(ws)), ncol=min(len(ws), 10), scale=scale)
+    if kind=='grid': return sample_grid(model, 60, seed, psi, ncol=10, scale=scale) # sheets hold no picture larger than 256x256
+    if kind=='mixing': return mixing_grid(model, seed=seed, psi=psi, ws=ws, scale=scale)
+    if kind=='interpolation': return interpolation(model, seed=seed, psi=psi, ws=ws, scale=scale)
+    if along:
+        moves = DirectionMoves(_directions_of(model, directions), sampler, ws, seed)
+        if not moving: return turned_directions(moves)
+        with slow_work(13*len(moves.names)): return turning_frames(moves.generate, moves, ncol=3, scale=scale)
     world = world_of(model, world) if world or rendered else None
     if not moving: return turned_factors(model, world, seed, psi)
-    space = world.space if world and world.labelled else model.space
-    return turning_frames(Sampler(model.generator, psi=psi).turning(seed), space, ncol=3, scale=scale)
+    space = world.space if world and world.labelled and not isinstance(model.space, CodeSpace) else model.space
+    return turning_frames(turning_parts(model, space, seed, psi), space, ncol=3, scale=scale)
 
 # %% ../../nbs/runs/74_show.ipynb #5e5c509d
 def show_model(
@@ -59,6 +99,8 @@ def show_model(
     seed:int=0,       # Of latents and codes
     psi:float=1.,     # Truncation: 1 for none, 0 for the average picture
     world:str=None,   # See `draw_kind`
+    latents=None,     # See `draw_kind`
+    directions=None,  # See `draw_kind`
     command:str=None, # What was typed, for the record
 )->Path:              # What was written; a JSON file of the same name is beside
     "Draw what a saved model can do, into a file"
@@ -66,6 +108,7 @@ def show_model(
     if 'generator' not in saved.networks:
         raise ValueError(f"{model} should hold a generator, holds {list(saved.networks)}: choose another model")
     moving = out.suffix=='.gif'
-    (save_gif if moving else save_image)(out, draw_kind(saved, kind, moving, seed, psi, world))
-    record_result(out.with_suffix('.json'), command, seed, model=str(model), kind=kind, psi=psi)
+    (save_gif if moving else save_image)(out, draw_kind(saved, kind, moving, seed, psi, world, latents, directions))
+    record_result(out.with_suffix('.json'), command, seed, model=str(model), kind=kind, psi=psi, latents=latents and str(latents),
+                  directions=directions and str(directions))
     return out

@@ -13,7 +13,7 @@ import numpy as np, torch
 from fastcore.basics import patch
 import semistyle
 from ..core import file_sha256,read_json,to_json
-from ..data.factors import as_dataset
+from ..data.factors import AttributeSpace,CodeSpace,as_dataset,choose_factors
 from ..data.identity import data_hash,on_scales,open_source,options_of,taught
 from ..data.open import is_world
 from ..models.checkpoint import SavedModel,load_model
@@ -37,9 +37,11 @@ def _data_place(model):
 
 def _check_space(model, world):
     "The data set with its labels on the model's scales, refused where its factors are others"
-    if world.labelled and model.space is not None:
+    if world.labelled and model.space is not None and not isinstance(model.space, CodeSpace):
         attributes = (model.config.get('data') or {}).get('attributes')
         if attributes: world = on_scales(world, model.space, attributes)
+        names = model.space.names
+        if world.grid and type(model.space) is AttributeSpace and set(names)<=set(world.space.names): world = choose_factors(world, names)
         if model.space!=world.space:
             raise ValueError(f"world should have the factors of the model, {model.space}, got {world}: choose another")
     return world
@@ -144,7 +146,11 @@ class Subject:
     def has_codes(self):
         "Whether the generator's codes are the factors of its world, which labels of classes are not"
         g = self.generator
-        return bool(g is not None and g.c_dim and self.labelled and not getattr(g, 'one_hot', False))
+        return bool(g is not None and g.c_dim and self.labelled and not getattr(g, 'one_hot', False) and not self.unnamed)
+    @property
+    def unnamed(self):
+        "Whether its codes were learned without labels, so that nobody has named their parts"
+        return isinstance(self.model.space, CodeSpace)
     @property
     def space(self):
         "The factors by which it is judged"
@@ -152,13 +158,14 @@ class Subject:
     @property
     def sampler(self):
         "The generator, asked with codes of `space`"
-        return self.model.sampler(self.space)
+        return self.model.sampler(self.model.space if self.unnamed else self.space)
     @torch.no_grad()
     def encode(self,
         img # Pictures, [N,C,H,W] in [-1,1]
     ):      # What the encoder reads, [N,k]
-        "Codes of pictures"
-        return self.encoder(img.to(self.device))
+        "Codes of pictures; of a category the value that is likeliest"
+        c = self.encoder(img.to(self.device))
+        return self.model.space.collapse(c) if self.unnamed else c
     @torch.no_grad()
     def ask(self,
         img # Pictures, [N,C,H,W] in [-1,1]

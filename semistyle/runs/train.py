@@ -7,23 +7,27 @@ __all__ = ['parse_settings', 'Run', 'plan_run', 'run_notes', 'LossLog', 'read_lo
            'ThreadWatch', 'train_run']
 
 # %% ../../nbs/runs/70_train.ipynb #be21abb6
-import csv,io,inspect,json,math,os,re,signal,threading,time
-from contextlib import contextmanager
+import csv,hashlib,io,inspect,json,math,os,re,signal,threading,time
+from contextlib import ExitStack,contextmanager
 from copy import deepcopy
 from pathlib import Path
 import numpy as np, torch
 from fastai.callback.core import Callback,CancelFitException
 from fastcore.basics import patch,store_attr
-from ..core import alone_in,default_device,read_json,rng_state,set_rng_state,set_seed,to_json,write_atomic,write_json,writing
+from ..core import alone_in,check_number,default_device,read_json,rng_state,set_rng_state,set_seed,to_json,write_atomic,write_json,writing
+from ..processes import any_of,first_one_first,n_processes,rank
 from ..data.factors import AttributeSpace,as_dataset
 from ..data.loaders import split_labels
+from ..data.packed import PackedDataset
 from ..data.open import is_world,load_world
 from ..data.identity import check_images,data_hash,describe_data,open_source,options_of,place_of
 from ..models.checkpoint import load_model,save_model
+from ..models.variants import grown
 from ..viz import save_image,to_uint8
 from ..training.callbacks import RunBar,SaveState,TimeBudget,TrainingPanel
 from ..training.gan import StyleGANLearner
-from ..training.presets import gan_learner,get_preset,kinds
+from ..training.learner import under
+from ..training.presets import departures,gan_learner,get_preset,kinds,labelled_kinds,preset_terms,presets
 
 # %% ../../nbs/runs/70_train.ipynb #dafd44b6
 _fractions = {'kimg','eta'} # may be written without a point in a preset
@@ -69,18 +73,19 @@ def parse_settings(
     return res
 
 # %% ../../nbs/runs/70_train.ipynb #a0455672
-_data_of = {'celeba-256': dict(world='celeba', filter='lanczos')} # What a preset says of its data
+_data_of = {'celeba-256': dict(world='celeba', filter='lanczos')} | { # What a preset says of its data
+    k:dict(world=k.split('-')[-2]) for k in presets if k.split('-')[0] in ('info','infogan','fine','acgan','projection') and k.count('-')>1 and k.split('-')[-2]!='star'}
 
 def _suited(p, ds, given):
     "Settings of a preset, suited to a data set where they are not among those `given`"
-    if ds.grid or p['kind']!='semi': return p
-    new = dict(image_weight=0.)
-    if not ds.labelled: new |= dict(eta=0., beta=0., alpha=0., gamma_e=p['gamma_g'])
-    return p | {k:v for k,v in new.items() if k not in given}
+    if ds.labelled or p['kind'] not in ('semi','fine'): return p
+    info = dict(eta=0., beta=0., alpha=0., gamma_g=1., gamma_e=1.)
+    return p | {k:v for k,v in info.items() if k not in given}
 
 def _check_terms(p):
-    "Refuse terms of the loss that have no label to learn from"
-    needs = [k for k in ('beta','alpha','image_weight') if p.get(k)]
+    "Refuse terms of the loss that are none, and those that have no label to learn from"
+    preset_terms(p)
+    needs = [k for k in ('beta','alpha','image_weight') if p.get(k)] + ['a discriminator of codes']*(p['kind']=='projection')
     if needs and not p['eta']:
         raise ValueError(f"eta should leave at least one label for {', '.join(needs)}, got 0: give more, or set "
                          "these to 0")
@@ -161,19 +166,25 @@ def _as_it_was(settings):
     "Settings of a run, with what those of older runs did not say"
     if 'kind' not in settings: settings = dict(kind='stylegan2' if 'pl_weight' in settings else 'semi') | settings
     old = {k:getattr(cls, 'before', {})|settings.get(k, {}) for k,cls in _nets(settings).items()}
-    return (dict(kernels=False) if settings['kind']=='semi' else {}) | settings | old
+    return (dict(kernels=False, smoothness='mixup') if settings['kind']=='semi' else {}) | settings | old
 
 # %% ../../nbs/runs/70_train.ipynb #9aaa10bc
 _reading = 'labels','fit','filter','skip_broken','label_columns','missing','class_order','bits'
+
+def _sha_of(o): return hashlib.sha256(json.dumps(to_json(o), sort_keys=True).encode()).hexdigest()
 
 def _go_on(out, asked, items, options):
     "The run that `out` holds, if it is the one that was asked for"
     if out.is_dir() and not _taken(out):
         raise ValueError(f"{out} should hold a run, {out/'run.json'} is missing: check the path, or start the run (without --resume)")
     run = read_json(out/'run.json')
+    seal = run.pop('sha256', None) if isinstance(run, dict) else None
     if not isinstance(run, dict) or not {'world','preset','seed','settings'} <= run.keys():
         raise ValueError(f"{out/'run.json'} should hold world, preset, seed and settings, does not: start a new run "
                          "in another folder")
+    if seal not in (None, _sha_of(run)):
+        raise ValueError(f"{out/'run.json'} should be as it was written, has been changed since: restore it from a copy, or start "
+                         "a new run in another folder")
     run,given = Run(run),{}
     run['settings'] = _as_it_was(run['settings'])
     if 'data' in run:
@@ -239,6 +250,8 @@ def plan_run(
     **settings          # More settings to replace; those that are `None` are not
 )->Run:                 # `world`, `preset`, `seed`, `minutes`, `settings`, `command` and, of a data set, `data`
     "What a new run is to be, or what an old one was; nothing is written yet"
+    if seed is not None: check_number(seed, 'seed', high=2**32-1, whole=True)
+    if minutes is not None: check_number(minutes, 'minutes', above=True)
     out,settings = Path(out),{k:v for k,v in settings.items() if v is not None}
     asked = dict(world=world, preset=preset, seed=seed, minutes=minutes, img_resolution=resolution)
     given = [labels, fit, filter, skip_broken, label_columns, str(missing) if isinstance(missing, (int,float)) else missing, class_order, bits]
@@ -272,7 +285,7 @@ def _held_interrupt():
     noted = []
     def note(*args):
         if noted: raise KeyboardInterrupt
-        noted.append(time.time())
+        noted.append(time.monotonic())
     main = threading.current_thread() is threading.main_thread()
     was = {o:signal.signal(o, note) for o in (signal.SIGINT,signal.SIGTERM)} if main else {}
     try: yield noted
@@ -280,11 +293,12 @@ def _held_interrupt():
         for o,handler in was.items(): signal.signal(o, handler)
 
 class _StopWhen(Callback):
-    "End a run after the first batch at whose end something is `noted`"
+    "End a run after the first batch at whose end something is `noted`, in this process or another"
     order,run_valid = 90,False
-    def __init__(self, noted): self.noted = noted
+    def __init__(self, noted): self.noted,self.stopped = noted,False
     def after_batch(self):
-        if self.noted: raise CancelFitException
+        self.stopped = any_of(bool(self.noted))
+        if self.stopped: raise CancelFitException
 
 # %% ../../nbs/runs/70_train.ipynb #a1a3b726
 class LossLog(Callback):
@@ -293,11 +307,11 @@ class LossLog(Callback):
     def __init__(self,
         path,         # CSV file, written by `write`
         every:int=16, # Batches in a line
-    ): self.path,self.every,self.rows = Path(path),every,[]
+    ): self.path,self.every,self.rows,self.seen = Path(path),every,[],[]
     def before_fit(self):
         if self.path.exists() and not self.rows:
             self.rows = [o for o in read_log(self.path) if o['kimg']<=self.kimg+1e-9]
-        self.before,self.start,self.seen = self.rows[-1]['seconds'] if self.rows else 0.,time.monotonic(),[]
+        self.before,self.start = self.rows[-1]['seconds'] if self.rows else 0.,time.monotonic()
     def seconds(self): return self.before+time.monotonic()-self.start
     def after_batch(self):
         self.seen.append({k:float(v) for k,v in self.losses.items()})
@@ -321,6 +335,35 @@ def read_log(
         with open(path, newline='') as f: return [{k:float(v) for k,v in o.items() if v} for o in csv.DictReader(f)]
     except (ValueError, TypeError) as e:
         raise ValueError(f"{path} should be a log of losses, is not ({e}): move it away") from None
+
+# %% ../../nbs/runs/70_train.ipynb #7be1d0a1
+def _digest_of(dicts, but):
+    "A hash of all that dicts hold, but for some keys"
+    held = [{k:v for k,v in o.items() if k not in but} for o in dicts]
+    return torch.frombuffer(bytearray.fromhex(_sha_of(held)), dtype=torch.uint8)
+
+@patch
+def get_state(self:LossLog)->dict: # Tensors by name
+    "The losses that wait for their line, and what the lines are known by"
+    names = dict.fromkeys(k for o in self.seen for k in o)
+    waiting = {f'seen.{k}':torch.tensor([o.get(k, math.nan) for o in self.seen], dtype=torch.float64) for k in names}
+    return waiting | dict(rows=torch.tensor(len(self.rows)), digest=_digest_of(self.rows, ['seconds']))
+
+@patch
+def set_state(self:LossLog, tensors):
+    "Go on with the lines that were there when the state was saved; a log with others is refused"
+    if 'digest' not in tensors: return
+    columns = {k:v.tolist() for k,v in under('seen', tensors).items()}
+    self.seen = [{k:v for k,v in zip(columns, o) if not math.isnan(v)} for o in zip(*columns.values())]
+    n,self.rows = int(tensors['rows']),[]
+    if not self.path.exists():
+        if n: print(f'{self.path} is missing: a new log begins here')
+        return
+    self.rows = read_log(self.path)[:n]
+    times = [o.get('seconds', math.nan) for o in self.rows]
+    if not torch.equal(_digest_of(self.rows, ['seconds']), tensors['digest']) or times!=sorted(times):
+        raise ValueError(f"{self.path} should have the {n} lines that it had when the state was saved, has others: restore "
+                         "it from a copy, or remove it, and a new log begins")
 
 # %% ../../nbs/runs/70_train.ipynb #bab69748
 class FilmStrip(TrainingPanel):
@@ -356,6 +399,12 @@ def _taught_lines(taught):
     return [head] + [f"| {o['name']} | {o['labelled']:,} | {o['missing']:,} | {o['values']} | {o['unseen']} | "
                      f"{100*o['rarest']:.1f} % |" for o in taught]
 
+# %% ../../nbs/runs/70_train.ipynb #682ed087
+def _departure_lines(settings):
+    "A table of what is not as in the paper"
+    head = '\nNot as in Nie et al. (2020), for Isaac3D:\n\n| setting | paper | here |\n|---|---|---|'
+    return [head] + [f'| {k} | {a} | {b} |' for k,(a,b) in departures(settings).items()]
+
 # %% ../../nbs/runs/70_train.ipynb #d0cb7df9
 def _run_card(
     run:dict,          # From `plan_run`, or the configuration of a model of such a run
@@ -367,7 +416,7 @@ def _run_card(
     s,data,size = run['settings'],run.get('data'),'{0}x{0}'.format(run['settings']['img_resolution'])
     facts = dict(world=f"{run['world']} at {size}") if not data else _data_facts(data, size)
     s = _as_it_was(s)
-    labels = 'none' if s['kind']!='semi' else f"{100*s['eta']:g} % of the images"
+    labels = 'none' if s['kind'] not in labelled_kinds else f"{100*s['eta']:g} % of the images"
     facts |= dict(preset=run['preset'], labels=labels, seed=run['seed'],
                   images=f'{kimg:.1f} thousand', time=f'{seconds/60:.1f} minutes')
     if run.get('command'): facts['command'] = f"`{run['command']}`"
@@ -375,6 +424,7 @@ def _run_card(
              *[f'- {k}: {v}' for k,v in facts.items()]]
     if metrics: lines += ['\n| measure | value |\n|---|---|', *[f'| {k} | {v:.4f} |' for k,v in metrics.items()]]
     if data and data['taught']: lines += _taught_lines(data['taught'])
+    if s['kind'] in ('semi','fine'): lines += _departure_lines(s)
     return '\n'.join([*lines, '\nAll settings:\n\n```json', json.dumps(to_json(s), indent=1), '```\n'])
 
 # %% ../../nbs/runs/70_train.ipynb #af44e39f
@@ -398,19 +448,41 @@ class Checkpoints(SaveState):
         "Save the averaged networks as a model"
         run,ema = self.run_info,self.generator_ema
         if secs is None: secs = self.loss_log.seconds()
-        codes = {} if run['settings']['kind']!='semi' else dict(space=_code_space(self.world), eta=run['settings']['eta'])
+        kind = run['settings']['kind']
+        codes = dict(space=_code_space(self.world), eta=run['settings']['eta']) if kind in labelled_kinds else dict(space=self.code_space) if kind=='info' else {}
         config = dict(run, **codes, resolution=self.world.resolution, kimg=self.kimg, seconds=secs)
         card = _run_card(run, self.kimg, secs)
-        save_model(self.out/'model', config, card, generator=ema.g_ema, discriminator=ema.d_ema)
+        save_model(self.out/'model', config, card, generator=grown(ema.g_ema), discriminator=grown(ema.d_ema))
+
+# %% ../../nbs/runs/70_train.ipynb #7be1d0a4
+@patch
+def _mark(self:Checkpoints): return _digest_of([self.run_info], ['command','settings'])
+@patch
+def get_state(self:Checkpoints)->dict: # Tensors by name
+    "What a run is known by"
+    return dict(run=self._mark())
+@patch
+def set_state(self:Checkpoints, tensors):
+    "Refuse the state of another run"
+    if 'run' in tensors and not torch.equal(tensors['run'], self._mark()):
+        raise ValueError(f"{self.out/'run.json'} should be of the run whose state lies beside it, is another's or was changed: "
+                         "restore it from a copy")
 
 # %% ../../nbs/runs/70_train.ipynb #96e4db44
+def _has_nets(path, kimg, **nets):
+    "Whether a folder holds a model of these networks"
+    try: m = load_model(path)
+    except ValueError: return False
+    def equal(a, b): return a is not None and all(torch.equal(v, b[k].cpu()) for k,v in a.state_dict().items())
+    return m.config.get('kimg')==kimg and all(equal(m.networks.get(k), v.state_dict()) for k,v in nets.items())
+
 @patch
 def settle(self:Checkpoints):
-    "After `restore`: a model of the restored state, where the one in the folder is not"
-    try: current = load_model(self.out/'model').config.get('kimg')==self.kimg
-    except ValueError: current = False
-    log = self.out/'log.csv'
-    if not current: self.save_networks(read_log(log)[-1]['seconds'] if log.exists() and read_log(log) else 0.)
+    "After `restore`: the film strip and the model of the restored state, where the folder has others"
+    ema,rows = self.generator_ema,self.loss_log.rows
+    save_image(self.out/'film.png', self.film_strip.picture())
+    if _has_nets(self.out/'model', self.kimg, generator=ema.g_ema, discriminator=ema.d_ema): return
+    self.save_networks(rows[-1]['seconds'] if rows else 0.)
 
 # %% ../../nbs/runs/70_train.ipynb #f8013c56
 def note_measures(
@@ -454,7 +526,7 @@ def _fewest_threads(
 
 def _choices():
     "Numbers of threads that a run may choose among: what the user or the device has decided is not tried"
-    free = default_device().type=='cpu' and 'OMP_NUM_THREADS' not in os.environ
+    free = default_device().type=='cpu' and 'OMP_NUM_THREADS' not in os.environ and n_processes()==1
     return sorted({1, torch.get_num_threads()}) if free else []
 
 # %% ../../nbs/runs/70_train.ipynb #0c605075
@@ -483,16 +555,17 @@ class ThreadWatch(Callback):
 
 # %% ../../nbs/runs/70_train.ipynb #60ff620e
 def _callbacks(out, run, save_kimg, minutes, progress):
-    "What `train_run` adds to a Learner"
+    "What `train_run` adds to a Learner: what writes is for the first process"
+    if rank(): return [TimeBudget(60*minutes)] if minutes else []
     cbs = [LossLog(out/'log.csv'), FilmStrip(), Checkpoints(out, run, save_kimg)]
     if minutes: cbs += [TimeBudget(60*minutes), *([ThreadWatch()] if len(_choices())>1 and not run.get('threads') else [])]
     return [*cbs, RunBar()] if progress else cbs
 
 def _world_of_run(out, run, progress):
-    "The images to train on; before the first batch of files, each is read once"
+    "The images to train on; before the first batch of files, each is read once, and a store at every start"
     if 'data' not in run: return load_world(run['world'], run['settings']['img_resolution'])
     ds = getattr(run, 'dataset', None) or _reopen(out, Run(run)).dataset
-    if not (out/'run.json').exists(): check_images(ds, progress=progress)
+    if isinstance(ds, PackedDataset) or not (out/'run.json').exists(): check_images(ds, progress=progress)
     return ds
 @contextmanager
 def _threads_as_before():
@@ -509,16 +582,28 @@ def _set_threads(learn, run, threads, new):
     elif threads and new: run['threads'] = n
     if n: torch.set_num_threads(n)
 
-def _learner_of(out, run, world, save_kimg, progress, cbs, threads):
-    "A run's Learner as it is before the first batch, and what its folder says of it"
+def _learner_of(out, run, world, save_kimg, progress, cbs, threads, accumulate):
+    "A run's Learner as it is before the first batch"
     set_seed(run['seed'])
     cbs,settings = [*_callbacks(out, run, save_kimg, run.get('minutes'), progress), *cbs],run['settings']
-    learn = gan_learner(world, settings, run['seed'], cbs, default_device())
-    _set_threads(learn, run, threads, not (out/'run.json').exists())
-    if getattr(run, 'place', None): write_json(out/'source.json', run.place)
-    if not (out/'run.json').exists(): write_json(out/'run.json', run)
-    if learn.labels: learn.labels.save(out/'labels.json')
+    learn = gan_learner(world, settings, run['seed'], cbs, default_device(), accumulate=accumulate or run.get('accumulate') or 1)
+    new = not (out/'run.json').exists()
+    if new and learn.accumulate>1: run['accumulate'] = learn.accumulate
+    _set_threads(learn, run, threads, new)
     return learn
+
+def _begun(out, run, learn):
+    "The Learner where the run in the folder stopped, if there is one, and what the folder says of it"
+    if (out/'state').exists():
+        learn.restore(out/'state')
+        if not rank(): learn.checkpoints.settle()
+    if not rank(): _note_run(out, run, learn)
+
+def _note_run(out, run, learn):
+    "What the folder says of a run, once it is clear that it is this one's"
+    if getattr(run, 'place', None): write_json(out/'source.json', run.place)
+    if not (out/'run.json').exists(): write_json(out/'run.json', run | dict(sha256=_sha_of(run)))
+    if learn.labels: learn.labels.save(out/'labels.json')
 
 # %% ../../nbs/runs/70_train.ipynb #36cdd4c1
 def train_run(
@@ -529,16 +614,19 @@ def train_run(
     threads:int=None,     # Of the processor; those of the run so far, or by a short trial
     world=None,           # From `load_world` or `load_dataset`, when it is open already
     cbs=(),               # More callbacks
+    accumulate:int=None,  # Parts of a batch that are computed one after the other: less memory; as many as the run so far
 )->StyleGANLearner:       # As it is at the end of the run
-    "Train from the start, or from the state that is in the folder"
+    "Train from the start, or from the state that is in the folder; alone, or with all processes of `joined`"
     out = Path(out)
-    with writing(out): out.mkdir(parents=True, exist_ok=True)  # refuse now rather than after the first hour
-    with alone_in(out), _threads_as_before():
-        learn = _learner_of(out, run, world or _world_of_run(out, run, progress), save_kimg, progress, cbs, threads)
-        with _held_interrupt() as asked:
-            if (out/'state').exists():
-                learn.restore(out/'state')
-                learn.checkpoints.settle()
-            learn.fit_kimg(1e6 if run.get('minutes') else run['settings']['kimg'], cbs=_StopWhen(asked))
-    if asked: raise KeyboardInterrupt
+    with ExitStack() as held, _threads_as_before():
+        with first_one_first():
+            if not rank():
+                with writing(out): out.mkdir(parents=True, exist_ok=True)  # refuse now rather than after the first hour
+                held.enter_context(alone_in(out))
+            learn = _learner_of(out, run, world or _world_of_run(out, run, progress and not rank()), save_kimg, progress, cbs, threads, accumulate)
+            asked = held.enter_context(_held_interrupt())
+            _begun(out, run, learn)
+        stop = _StopWhen(asked)
+        learn.fit_kimg(1e6 if run.get('minutes') else run['settings']['kimg'], cbs=stop)
+    if stop.stopped or asked: raise KeyboardInterrupt
     return learn
