@@ -4,7 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 import pytest
 
-NAMES = 'semistyle_demo semistyle_train semistyle_eval semistyle_show semistyle_discover semistyle_edit semistyle_distill semistyle_import semistyle_data semistyle_bench'.split()
+NAMES = 'semistyle_demo semistyle_train semistyle_eval semistyle_show semistyle_export semistyle_discover semistyle_edit semistyle_distill semistyle_import semistyle_data semistyle_bench'.split()
 ONE_THREAD = dict(OMP_NUM_THREADS='1', MPLBACKEND='agg')
 TINY = ['--world', 'sprites', '--preset', 'robot-16', '--kimg', '.4']  # 50 batches of 8
 

@@ -1,11 +1,12 @@
 """What users made with version 0.0.1 still works: its shipped models draw the same pictures, its run folders go on.
 
-`fixtures/shipped.npz` and `fixtures/runs.zip` were made by that version. Equal to the last bit where the processor computes as the
+`fixtures/shipped.npz` and `fixtures/runs.zip` were made by that version (`robot-64` has been trained anew since). Equal to the last bit where the processor computes as the
 one that made them; a processor with other instructions may round otherwise."""
 import zipfile
 import numpy as np, pytest, torch
 from safetensors.torch import load_file
 from conftest import ROOT
+from semistyle.data.loaders import FactorLoader
 from semistyle.models.checkpoint import load_model
 from semistyle.runs.train import plan_run,train_run
 
@@ -27,17 +28,31 @@ def test_shipped_networks_answer_as_before(name):
             if not torch.is_tensor(out): out = torch.cat([o.reshape(1, -1) for o in out], 1)
     assert np.abs(out.numpy()-PICTURES[name]).max() < 1e-4
 
-@pytest.mark.parametrize('name', ['semi','stylegan2','data'])
-def test_a_run_of_before_goes_on(name, tmp_path):
-    "Stopped at .2 of .4 thousand images by the version before, it ends as it would have ended there"
-    with zipfile.ZipFile(FIXTURES/'runs.zip') as z: z.extractall(tmp_path)
-    given = dict(world=str(tmp_path/'pics'), labels=str(tmp_path/'pics'/'labels.csv')) if name=='data' else {}
-    run = plan_run(tmp_path/name, resume=True, **given)
-    learn = train_run(tmp_path/name, run, progress=False)
+def gone_on(name, tmp):
+    "How far the networks of a resumed run are from where the version before ended, as a share of the way that was left"
+    with zipfile.ZipFile(FIXTURES/'runs.zip') as z: z.extractall(tmp)
+    def numbers(folder, part):
+        tensors = load_file(tmp/folder/f'{part}.safetensors')
+        return {k:v.float() for k,v in tensors.items()}
+    parts = 'generator','discriminator'
+    before = {o:numbers(f'{name}/model', o) for o in parts}
+    given = dict(world=str(tmp/'pics'), labels=str(tmp/'pics'/'labels.csv')) if name=='data' else {}
+    learn = train_run(tmp/name, plan_run(tmp/name, resume=True, **given), progress=False)
     assert learn.kimg==pytest.approx(.4)
-    for part in ('generator','discriminator'):
-        ours,theirs = (load_file(tmp_path/o/f'{part}.safetensors') for o in (f'{name}/model',f'{name}-end'))
-        assert ours.keys()==theirs.keys()
-        gap = max((ours[k].float()-theirs[k].float()).abs().max().item() for k in ours)
-        assert gap < .05, f'{part} ends {gap} away'
-        if gap: print(f'{name} {part}: {gap:.1e} away')
+    def share(o):
+        ours,theirs = numbers(f'{name}/model', o),numbers(f'{name}-end', o)
+        assert ours.keys()==theirs.keys()==before[o].keys()
+        def way(a): return torch.cat([(a[k]-theirs[k]).flatten() for k in theirs]).norm()
+        return (way(ours)/way(before[o])).item()
+    return {o:share(o) for o in parts}
+
+@pytest.mark.parametrize('name', ['semi','stylegan2','data'])
+def test_a_run_of_before_goes_on(name, tmp_path, monkeypatch):
+    """Stopped at .2 of .4 thousand images by the version before, it ends as it would have ended there: to the bit on a processor like the one that
+    made the fixture; on another, whose roundings training makes large, far nearer to it than a run that goes on with other batches"""
+    away = gone_on(name, tmp_path/'same')
+    if any(away.values()): print(name, {k:f'{v:.3f}' for k,v in away.items()})
+    draw = FactorLoader.draw
+    monkeypatch.setattr(FactorLoader, 'draw', lambda self, i: draw(self, i+1000))
+    other = gone_on(name, tmp_path/'other')
+    assert away['discriminator'] < .5*other['discriminator'] and away['generator'] < min(.5, other['generator']), (away, other)

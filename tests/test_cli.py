@@ -16,7 +16,7 @@ def test_help(name):
     r = run(name, '--help')
     assert r.code==0 and not r.err
     flags = re.findall(r'^  (--\w+)', r.out, re.M)
-    assert {'--seed','--out'} <= set(flags) or name=='semistyle_train'
+    assert {'--seed','--out'} <= set(flags) or name in ('semistyle_train','semistyle_export')  # which writes what --onnx and --page name
     for f in flags: assert re.search(rf'^  {f}( \S+)?\s+\w.*\w', r.out, re.M), f
 
 def test_page_of_commands():
@@ -113,11 +113,13 @@ def test_train_and_measure(tmp_path):
 @pytest.mark.slow
 def test_bench_train():
     "The default step beside its baseline, measured in turns"
-    r = run('semistyle_bench', 'train', '--seconds', 20, '--json')
+    r = run('semistyle_bench', 'train', '--resolution', 32, '--seconds', 20, '--json')
     assert r.code==0, r.err
     d = json.loads(r.out)
-    assert {'images_per_s','baseline_images_per_s','ratio','threads','dtype','batch','machine'} <= d.keys()
-    assert d['ratio']>1 and len(d['turns'])>=3
+    assert d.keys() == {'matmul_gflops','semi_stylegan-32','stylegan-32','stylegan2-32','machine'}
+    for o in ('semi_stylegan-32','stylegan-32','stylegan2-32'):
+        assert {'images_per_s','baseline_images_per_s','ratio','of_matmul','threads','dtype','batch'} <= d[o].keys() and d[o]['batch']==64
+        assert d[o]['ratio']>1 and len(d[o]['turns'])>=3
 
 @pytest.mark.slow
 def test_quick_demo(tmp_path):

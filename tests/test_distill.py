@@ -2,7 +2,7 @@
 import os,signal,subprocess,sys,time
 from pathlib import Path
 import pytest,torch
-from commands import run
+from commands import refuses,run
 from semistyle.core import read_json,set_seed
 from semistyle.data.packed import pack
 from semistyle.data.open import load_world
@@ -92,13 +92,13 @@ def test_grey_pictures_and_an_encoder_of_another_size(tmp_path):
 
 def test_the_driver_writes_a_file_a_row_and_skips_it(tmp_path, capsys):
     changed = 'kimg=.1 resolution=16 metrics=mig n=500 keep=group_mixed_50'
-    def compute(): driver.main('distill', seeds=1, rows='group_mixed_50 beta_vae_1', set=changed, out=str(tmp_path), dirty=True)
+    def compute(): driver.main('distill', seeds=1, rows='group_mixed_50 beta_tcvae', set=changed, out=str(tmp_path), dirty=True)
     compute()
-    assert sorted(o.name for o in tmp_path.iterdir())==['beta_vae_1-0.json','group_mixed_50-0','group_mixed_50-0.json']
+    assert sorted(o.name for o in tmp_path.iterdir())==['beta_tcvae-0.json','group_mixed_50-0','group_mixed_50-0.json']
     row = read_json(tmp_path/'group_mixed_50-0.json')['rows'][0]
     assert row['mixed']==.5 and row['rule']=='known' and 0<=row['mig']<=1 and row['world']=='shapes-16'
     said = capsys.readouterr().out; compute()
-    assert 'beta_vae_1' in said and capsys.readouterr().out=='0 of 2 left\n'
+    assert 'beta_tcvae' in said and capsys.readouterr().out=='0 of 2 left\n'
     assert load_model(tmp_path/'group_mixed_50-0').vae.img_shape==(3,16,16)
 
 def test_the_driver_on_generated_pairs(model, tmp_path, capsys):
@@ -119,6 +119,18 @@ def test_the_command(model, tmp_path):
     assert {o.name for o in (tmp_path/'out').iterdir()}=={'dimensions.png','distill.json','run','vae'}
     assert 'semistyle_distill' in read_json(tmp_path/'out'/'distill.json')['command']
 
+def test_the_command_without_directions(tmp_path):
+    "A method by its name learns from single pictures, and is gone on with as itself alone"
+    def args(method, *more): return ['room', '--method', method, '--resolution', 16, '--kimg', .1, '--n', 2000, '--out', tmp_path/method, *more]
+    for method,has in (('factor-vae','density_ratio'), ('beta-tcvae','total_correlation')):
+        res = run('semistyle_distill', *args(method))
+        assert res.code==0 and f'{method} of room in 10 dimensions' in res.out, res.err
+        about = read_json(tmp_path/method/'distill.json')
+        assert [*about['settings']['terms']]==[has] and about['method']==method and 0<=about['metrics']['mig']<=1
+    refuses('semistyle_distill', *args('factor-vae', '--resume', '--beta', 7), says=['should be resumed with its own settings'])
+    refuses('semistyle_distill', *args('dip-vae'), says=['method should be one of beta-vae, factor-vae, beta-tcvae'])
+    for more in ([],['found','--method','beta-vae']): refuses('semistyle_distill', 'shapes', *more, says=['directions or a --method should be given'])
+
 @pytest.mark.parametrize('args,says', [(['m','m'], 'should hold directions.json'), (['nowhere','d'], 'model should be one of'),
                                        (['m','d','--rule','gvae'], "rule should be one of"), (['m','d','--pairs','0'], 'pairs should be at least 1'),
                                        (['m','d','--world','moon'], "world should be a rendered one, got 'moon'")])
@@ -126,3 +138,27 @@ def test_the_command_says_what_is_wrong(model, tmp_path, args, says):
     args = [str(model/o) if o in ('m','d') else o for o in args]
     res = run('semistyle_distill', *args, '--out', str(tmp_path/'out'), '--kimg', '.1')
     assert res.code==2 and says in res.err, res.err
+
+@pytest.mark.parametrize('kind', ['npy','npz','pt','pkl','safetensors'])
+def test_directions_of_others(model, tmp_path, kind):
+    "Any file of arrays that an edit takes: distilled, and resumed only with the same"
+    import pickle
+    import numpy as np
+    from safetensors.torch import save_file
+    def write(v, path):
+        if kind=='npy': np.save(path, v.numpy())
+        elif kind=='npz': np.savez(path, v=v.numpy())
+        elif kind=='safetensors': save_file(dict(v=v), path)
+        elif kind=='pkl': path.write_bytes(pickle.dumps(dict(v=v.numpy()), 4))
+        else: torch.save(dict(v=v), path)
+        return path
+    path,size = write(torch.randn(3,16), tmp_path/f'v.{kind}'),['--pairs',32,'--kimg',.1]
+    r = run('semistyle_distill', model/'m', path, '--out', tmp_path/'o', *size)
+    assert r.code==0 and '3 directions in 10 dimensions' in r.out, r.err
+    assert read_json(tmp_path/'o'/'distill.json')['directions']==[f'v {i}' for i in range(3)]
+    write(torch.randn(3,16), path)
+    refuses('semistyle_distill', model/'m', path, '--out', tmp_path/'o', *size, '--resume', says=['should be new or the store of this data set'])
+    for bad,says in ((torch.randn(3,9), 'has shape [3, 9]'), (torch.randn(3,16)*float('nan'), 'holds NaN or infinity'), (torch.ones(3,16).long(), 'should hold floating-point numbers')):
+        refuses('semistyle_distill', model/'m', write(bad, tmp_path/f'bad.{kind}'), '--out', tmp_path/'bad', *size, says=[says])
+    refuses('semistyle_distill', model/'m', tmp_path/f'gone.{kind}', '--out', tmp_path/'bad', *size, says=['is missing'])
+    assert not (tmp_path/'bad').exists()

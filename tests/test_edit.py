@@ -134,3 +134,60 @@ def test_stopped_and_resumed(made, tmp_path):
     assert run('semistyle_edit', *args, '--out', tmp_path/'parts', '--resume').code==0
     a,b = load_edit(tmp_path/'whole'),load_edit(tmp_path/'parts')
     assert torch.equal(a.ws, b.ws) and (a.drawn==b.drawn).all() and not b.meta['projection']['interrupted']
+
+@pytest.mark.parametrize('kind', ['npy','npz','pt'])
+def test_latents_and_directions_of_others(made, tmp_path, kind):
+    "Arrays from the command line: styles by name are moved by vectors by name"
+    g = load_model(made/'model').generator
+    ws,v = torch.randn(2, g.num_ws, 16),torch.randn(1, 16)
+    if kind=='npy': np.save(tmp_path/'a.npy', ws.numpy()); np.save(tmp_path/'smile.npy', v.numpy())
+    elif kind=='npz': np.savez(tmp_path/'a.npz', a=ws.double().numpy()); np.savez(tmp_path/'smile.npz', smile=v.numpy())
+    else: torch.save(ws, tmp_path/'a.pt'); torch.save(dict(smile=v[0]), tmp_path/'smile.pt')
+    r = run('semistyle_edit', '--latents', tmp_path/f'a.{kind}', '--model', made/'model', '--out', tmp_path/'e', '--directions', tmp_path/f'smile.{kind}', '--direction', 'smile=2')
+    assert r.code==0 and 'Edit(a 0, a 1: smile=2)' in r.out, r.err
+    e = load_edit(tmp_path/'e')
+    torch.testing.assert_close(e.ws, ws); torch.testing.assert_close(e.styles(), ws+2*v)
+    if kind=='npy':
+        r = run('semistyle_show', made/'model', '--kind', 'grid', '--latents', tmp_path/'a.npy', '--out', tmp_path/'g.png')
+        assert r.code==0 and (tmp_path/'g.png').exists(), r.err
+        for what,out,more in (('mixing','m.png',[]), ('interpolation','i.gif',[])):
+            r = run('semistyle_show', made/'model', '--kind', what, '--latents', tmp_path/'a.npy', '--out', tmp_path/out); assert r.code==0, r.err
+        np.save(tmp_path/'one.npy', ws[:1].numpy())
+        r = run('semistyle_show', made/'model', '--latents', tmp_path/'one.npy', '--directions', tmp_path/'smile.npy', '--out', tmp_path/'t.png'); assert r.code==0, r.err
+        for latents,more,says in (('a.npy', ['--directions', tmp_path/'smile.npy'], 'should hold 1 for traversals'), ('one.npy', ['--kind','mixing'], 'should hold 2 to 24 for mixing'),
+                                  ('a.npy', ['--kind','grid','--directions', tmp_path/'smile.npy'], 'for the kind traversals, got grid')):
+            refuses('semistyle_show', made/'model', '--latents', tmp_path/latents, *more, '--out', tmp_path/'no.png', says=[says])
+
+@pytest.mark.parametrize('args,says', [
+    (['--latents','five.npy','--model','model'], ['five has shape [3, 5]', 'of these sizes']),
+    (['--latents','whole.npy','--model','model'], ['whole holds int64', 'save it as float32']),
+    (['--latents','gone.npy','--model','model'], ['gone.npy', 'is missing']),
+    (['--latents','bomb.pt','--model','model'], ['calls posix.mkdir', 'nothing in it was run']),
+    (['--latents','w.npy','photos','--model','model'], ['latents should be given alone']),
+    (['--latents','w.npy','--model','model','--direction','five=1','--directions','five.npy'], ['should hold directions [16]', 'five has shape [3, 5]']),
+    (['--model','model'], ['photographs, an earlier edit or --latents should be given'])])
+def test_arrays_that_are_refused(made, args, says, monkeypatch):
+    monkeypatch.chdir(made)
+    class Call:
+        def __reduce__(self): import os; return os.mkdir,('ran',)
+    np.save('five.npy', np.zeros((3,5))); np.save('whole.npy', np.zeros((3,16), int)); np.save('w.npy', np.zeros((3,16))); torch.save(Call(), 'bomb.pt')
+    refuses('semistyle_edit', *args, '--out', 'never', says=says)
+    assert not (made/'never').exists() and not (made/'ran').exists()
+
+def test_what_is_said_of_photographs(made, tmp_path):
+    "Twelve bits are looked at, or given; what is no picture is said; a table of labels beside is not read"
+    (tmp_path/'scans').mkdir()
+    for i in range(3): Image.fromarray(np.full((20,20), 1000+i*1300, np.uint16)).save(tmp_path/'scans'/f'{i}.png')
+    (tmp_path/'scans'/'labels.csv').write_text('file,age\n0.png,-999\n1.png,20\n2.png,40\n')
+    r = run('semistyle_edit', tmp_path/'scans', '--model', made/'model', *QUICK, '--out', tmp_path/'e')
+    assert r.code==0 and '12 are used' in r.err and 'labels.csv' in r.err and '-999' not in r.err, r.err
+    assert load_edit(tmp_path/'e').photos.max()==(3600*255+2047)//4095
+    r = run('semistyle_edit', tmp_path/'scans', '--model', made/'model', *QUICK, '--out', tmp_path/'f', '--bits', 16)
+    assert r.code==0 and load_edit(tmp_path/'f').photos.max()==3600//257, r.err
+
+def test_names_that_a_disk_would_take_for_one(tmp_path):
+    "No picture is written in the place of another, whatever the photographs are called"
+    from semistyle.runs.edit import _file_names
+    for names in (['a b','a_b','A B','a_b-2'], ['写真','照片','!','?'], ['x'*300, 'x'*301]):
+        made = _file_names(names); assert len({o.lower() for o in made})==len(names)
+        for o in made: (tmp_path/f'{o}.png').touch()

@@ -71,7 +71,7 @@ def test_all(home, tmp_path, monkeypatch, slow_too):
         for o in ('dci','dci_hist','explicitness','sap','path_oracle','path_disc','quality_oracle'): monkeypatch.delitem(measures, o)
     r,d = evaluate(home, 'semi', '--metrics', 'all', '--samples', 1200, '--n', 1000, '--seeds', 1, out=tmp_path/'m.json')
     assert r.code==0, r.err
-    few = {'factor_vae','beta_vae'}     # their votes share one of 40 orientations in 64 pictures
+    few = {'factor_vae','beta_vae','turned'} # votes share one of 40 orientations in 64 pictures; this generator makes pictures from nothing
     assert set(d['skipped'])==NO_WEIGHTS|few and set(d['protocols'])==set(measures)-NO_WEIGHTS-few
     assert 'at least 10,000' in d['skipped']['factor_vae'] and 'factor_vae is left out: n should be' in r.err
     assert {'mig','l2_gen','render_ratio','modularity','separability_w','fd_disc','kd_disc','recall_disc'} <= d['metrics'].keys()
@@ -194,3 +194,17 @@ def test_stand_in_inception(home, tmp_path):
     net = s.published('inception')
     res = evaluate_quality(s.sampler.images, s.world, net, 8, 'kd', subset_size=4, cache_dir=tmp_path)
     assert net.name.startswith('inception_') and f'kd_{net.name}' in res and 'kid' not in res
+
+def test_a_page_without_a_world(home, tmp_path):
+    "Nothing can be measured: its pictures, and why; a measure that needs no world is on it; without a generator, a refusal"
+    r = run('semistyle_eval', home/'lost', '--report', tmp_path/'r.html')
+    assert r.code==0 and 'nothing can be measured' in r.out and f"wrote {tmp_path/'r.html'}" in r.out, r.err
+    page = (tmp_path/'r.html').read_text()
+    assert 'is not known, so nothing was measured that needs true pictures' in page and 'Random samples' in page and 'Styles mixed' in page and 'All numbers' not in page
+    save_model(tmp_path/'m', {}, generator=load_model(home/'lost').generator, discriminator=load_model(home/'semi').discriminator)
+    r = run('semistyle_eval', tmp_path/'m', '--metrics', 'path_disc', '--samples', 500, '--seeds', 1, '--out', tmp_path/'m.json', '--report', tmp_path/'r.html')
+    assert r.code==0 and 'ppl_w_end_disc' in r.out, r.err
+    page = (tmp_path/'r.html').read_text(); assert 'All numbers' in page and 'ppl_w_end_disc' in page and 'is not known' in page
+    refuses('semistyle_eval', home/'oracle', '--report', tmp_path/'no.html', says=['report should be asked for a model with a generator', 'leave it out'])
+    refuses('semistyle_eval', home/'lost', says=['should say which world its pictures are of', 'give a world'])
+    assert not (tmp_path/'no.html').exists()

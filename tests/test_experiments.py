@@ -10,8 +10,8 @@ import run as driver
 import semi_stylegan_table3 as table3
 
 HOW = dict(seeds=1, rows='encoder_only', set='preset=robot-16 kimg=.08 n=200') # ten batches, no generator to judge
-FILE = 'results/semi_stylegan_table3/encoder_only-0.json'
-FOLDER = 'runs/experiments/semi_stylegan_table3/encoder_only-0'
+FILE = 'results/semi_stylegan_table3/robot-16/eta-0.005/encoder_only-0.json'
+FOLDER = 'runs/experiments/semi_stylegan_table3/robot-16/eta-0.005/encoder_only-0'
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
@@ -23,7 +23,7 @@ def here(tmp_path, monkeypatch):
 def test_a_row_cut_off_twice_is_the_same_bit_for_bit_and_then_skipped(here, monkeypatch, capsys):
     tmp,compute = here
     compute(out='whole')
-    whole = read_json(tmp/'whole'/'encoder_only-0.json')
+    whole = read_json(tmp/'whole'/'robot-16'/'eta-0.005'/'encoder_only-0.json')
     assert whole['rows'][0]['kimg']==.08 and not (tmp/FOLDER).exists() and '0 of 1 left' in capsys.readouterr().out
     def hours_are_over(row):
         row.end = 0.  # the first batch is the last
@@ -76,7 +76,7 @@ def test_no_hours_do_nothing_and_say_what_is_left(tmp_path):
 def test_what_is_recorded_counts_as_done(monkeypatch, capsys):
     "The files of today's tables are those that the driver looks for"
     monkeypatch.chdir(ROOT)
-    for table,seeds,set in (('semi_stylegan_table3', 2, ''), ('stylegan_tables', 2, ''), ('stylegan_studies', 1, ''), ('projection', 1, ''),
+    for table,seeds,set in (('stylegan_tables', 2, ''), ('stylegan_studies', 1, ''), ('projection', 1, ''),
                             ('contrafeat_tables', 3, 'model=robot-stylegan2-32')):
         driver.main(table, seeds=seeds, set=set, list=True)
         lines = capsys.readouterr().out.splitlines()
@@ -90,3 +90,37 @@ def test_what_is_recorded_counts_as_done(monkeypatch, capsys):
                                       (dict(set='kimgs=3'), "settings like .*got 'kimgs=3'"), (dict(set='n=many'), "settings like .*got 'n=many'")])
 def test_what_is_not_there(how, says):
     with pytest.raises(ValueError, match=says): driver.main(**dict(table='semi_stylegan_table3') | how)
+
+@pytest.mark.parametrize('table,row,has', [('semi_stylegan_labels', 'gamma-1-eta-0', 0.), ('semi_stylegan_labels', 'gamma-10-eta-1', 1.),
+    ('semi_stylegan_departures', 'forked_readout', .005), ('semi_stylegan_rare', 'rare', .005), ('semi_stylegan_rare', 'rare_balanced', .005),
+    ('semi_stylegan_relatives', 'acgan', .005), ('semi_stylegan_relatives', 'semi_vae', .005)])
+def test_each_kind_of_row_is_computed(here, table, row, has):
+    tmp,_ = here
+    driver.main(table, seeds=1, rows=row, set='preset=robot-16 kimg=.08 n=200')
+    (file,) = (tmp/'results'/table).rglob('*.json')
+    res = read_json(file)['rows'][0]
+    assert (res['method'],res['eta'])==(row,has) and .08<=res['kimg']<=.128 and {'mig','l2'} <= res.keys() and ('encoder_at_value' in res)==(table=='semi_stylegan_rare')
+
+@pytest.mark.parametrize('row', ['fine','no_same_picture','cut_lower','projection'])
+def test_unseen_pictures_are_turned(here, row):
+    "A row has the same pictures of both worlds; a projection reads no codes of the small pictures"
+    driver.main('semi_stylegan_fine', seeds=1, rows=row, set='preset=fine-robot-16 kimg=.04 n=20 projected=2 steps=2')
+    res = read_json(here[0]/'results'/'semi_stylegan_fine'/'fine-robot-16'/f'{row}-0.json')['rows']
+    assert [o['pictures'] for o in res]==['robot','robot-novel'] and [o['turned'] for o in res]==[2 if row=='projection' else 20]*2
+    assert all(o['turn_ratio']>0 and o['kept']>0 and ('l2' in o)==(row!='projection') for o in res)
+
+def test_a_relative_that_has_no_encoder(here):
+    tmp,_ = here
+    driver.main('semi_stylegan_relatives', seeds=1, rows='projection', set='preset=robot-16 kimg=.08 n=200')
+    (file,) = (tmp/'results'/'semi_stylegan_relatives').rglob('*.json')
+    res = read_json(file)['rows'][0]
+    assert 'render_ratio' in res and 'mig' not in res
+
+@pytest.mark.parametrize('table', ['semi_stylegan_table3','semi_stylegan_labels','semi_stylegan_departures'])
+def test_every_row_has_settings_that_there_are(table):
+    import importlib
+    from semistyle.training.presets import get_preset,preset_terms
+    module = importlib.import_module(table)
+    for name,how in module.rows.items():
+        _,changes = table3.settings_of(driver.Row(name, 0, how, module.settings, None, None, '', 1, 0.))
+        assert how.keys() <= changes.keys() and preset_terms(get_preset(module.settings['preset'], **changes))

@@ -29,7 +29,7 @@ WRONG = {
     'no power of two':   ([*SPRITES, '--set', 'img_resolution=48'], ['power of two', 'got 48', 'resize or pad']),
     'no label':          ([*SPRITES, '--eta', '1e-9'], ['at least one label', 'got 1e-09', 'give m/737280']),
     'zero eta':          ([*SPRITES, '--eta', '0'], ['at least one label', 'got 0', 'give more']),
-    'negative eta':      ([*SPRITES, '--eta', '-0.5'], ['above 0', 'got -0.5']),
+    'negative eta':      ([*SPRITES, '--eta', '-0.5'], ['at least 0', 'got -0.5']),
     'preset':            (['--preset', 'robot-33'], ['preset should be one of', 'robot-32', "got 'robot-33'"]),
     'world':             (['--world', 'mars'], ['data set should be one of', 'sprites', "got 'mars'"]),
     'no such setting':   ([*SPRITES, '--set', 'colour=3'], ['a setting should be one of', 'lr_g', "got 'colour=3'"]),
@@ -149,7 +149,7 @@ def test_other_arguments(trained, tmp_path):
     refuses('semistyle_show', model, '--kind', 'faces', says=['kind should be one of grid, traversals', "got 'faces'"])
     refuses('semistyle_show', model, '--kind', 'grid', '--out', tmp_path/'a.jpg', says=['out should end in .png'])
     refuses('semistyle_show', model, '--out', tmp_path, says=['out should end in .png or .gif'])
-    refuses('semistyle_bench', 'everything', says=['what should be train, render, metrics, data, discover or memory'])
+    refuses('semistyle_bench', 'everything', says=['what should be train, render, metrics, data, discover, memory, processes, gpu or pkl'])
     refuses('semistyle_bench', 'train', '--resolution', 48, says=['preset should be one of'])
     refuses('semistyle_demo', '--minutes', .1, '--out', tmp_path/'d', says=['minutes should be at least 0.5, got 0.1'])
     refuses('semistyle_demo', '--eta', 0, '--out', tmp_path/'d', says=['at least one label'])
@@ -201,3 +201,43 @@ def test_a_disk_that_is_really_full(tmp_path):
         assert p.returncode==2 and says in p.stderr.splitlines()[-1] and 'Traceback' not in p.stderr, p.stderr
     assert load_state(kept/'a'/'state')[1]['n_batches']==10 and load_model(kept/'a'/'model')
     assert not [o for o in (kept/'a').iterdir() if o.name[0]=='.']
+
+def test_a_clock_that_jumps(tmp_path, monkeypatch):
+    "By months, to either side, at every look: a run with minutes ends when its own time is over, and its log counts seconds that passed"
+    import csv,random,time
+    real,rng = time.time,random.Random(0)
+    monkeypatch.setattr(time, 'time', lambda: real()+rng.choice((-1,1))*1e7)
+    start = time.monotonic()
+    r = run('semistyle_train', *TINY, '--save', .04, '--threads', 1, '--out', tmp_path/'a')
+    seconds = [float(o['seconds']) for o in csv.DictReader(open(tmp_path/'a'/'log.csv'))]
+    assert r.code==0 and seconds==sorted(seconds) and 0<=seconds[0] and seconds[-1]<time.monotonic()-start, (r.err, seconds)
+    r = run('semistyle_train', *SPRITES, '--minutes', .05, '--threads', 1, '--out', tmp_path/'b')
+    assert r.code==0 and time.monotonic()-start<300, r.err
+    assert not [o for o in (tmp_path/'a').iterdir() if o.name[:1]=='.']
+
+def test_only_leftovers_ask_the_wall_clock():
+    "It may jump, and goes on while a machine sleeps; `time.monotonic` does neither on Linux. Files have no other time, so what is left of saves is told old by it"
+    from conftest import ROOT
+    asks = [f'{p.name}: {o.strip()}' for p in (ROOT/'semistyle').rglob('*.py') for o in p.read_text().split('\n') if 'time.time(' in o or 'datetime' in o and o!='from datetime import timedelta' or 'utcnow' in o]
+    assert len(asks)==1 and asks[0].startswith('core.py: if time.time()-o.stat().st_mtime > 3600'), asks
+
+def test_ten_thousand_folders_beside_each_other(trained, tmp_path):
+    "What looks at a folder's neighbours stays a matter of milliseconds"
+    import time
+    from semistyle.core import atomic_folder,settle_folder,write_atomic
+    from semistyle.models.checkpoint import load_model
+    home = tmp_path/'runs'; home.mkdir()
+    shutil.copytree(trained, home/'mine')
+    def seconds(f): start = time.process_time(); f(); return time.process_time()-start
+    def save():
+        with atomic_folder(home/'saved') as new: write_atomic(new/'a.txt', 'a')
+    work = dict(load=lambda: load_model(home/'mine'/'model'), settle=lambda: settle_folder(home/'mine'), save=save, file=lambda: write_atomic(home/'r.json', '{}'))
+    before = {k:min(seconds(f) for _ in range(3)) for k,f in work.items()}
+    for i in range(10_000): (home/f'run-{i}').mkdir(); (home/f'run-{i}'/'run.json').touch()
+    after = {k:min(seconds(f) for _ in range(3)) for k,f in work.items()}
+    print({k:(before[k], after[k]) for k in work})
+    assert all(after[k]<before[k]+.1 for k in work), (before, after)
+    cpu = seconds(lambda: refuses('semistyle_train', *TINY, '--out', home, says=['should be new or empty']))
+    cpu += seconds(lambda: refuses('semistyle_show', home, says=['should hold config.json']))
+    assert cpu<5, cpu
+    r = run('semistyle_train', *SPRITES, '--kimg', .04, '--out', home/'new'); assert r.code==0, r.err

@@ -7,6 +7,7 @@ import argparse,collections,io,json,os,pickle,struct,sys,types,zipfile
 from contextlib import contextmanager
 from pathlib import Path
 import numpy as np, pytest, torch
+from safetensors.torch import load_file,save_file
 import commands,plain_stylegan2 as plain
 from semistyle.models.checkpoint import load_model
 from semistyle.models.importing.description import ImportRefused
@@ -239,7 +240,7 @@ def hostile(tmp):
     yield 'nested more than numbers', d(Call(torch.storage._load_from_bytes, legacy.getvalue())), 'more than numbers'
     yield 'torch.load', d(Call(torch.load, 'x')), 'torch.serialization.load'
     yield 'hub', d(Call(torch.hub.load, 'a/b', 'c')), 'torch.hub.load'
-    yield 'array of objects', d(dict(a=np.array([Call(*mk)], dtype=object))), 'no plain number'
+    yield 'array of objects', d(dict(a=np.array([Call(*mk)], dtype=object))), 'posix.mkdir'
     yield 'array of objects 2', d(dict(a=np.array([1], dtype=object))), 'no plain number'
     yield 'array of nothing', d(dict(a=np.zeros(2))).replace(b'\x00'*16, b'\x00'*15), None
     yield 'legacy', storage.getvalue(), 'posix.mkdir'
@@ -368,6 +369,240 @@ def test_not_files(tmp_path):
     with pytest.raises(ValueError, match='holds other'): import_model(tmp_path/'n.pkl', tmp_path/'mine')
     assert [o.name for o in (tmp_path/'mine').iterdir()]==['thesis.tex']
 
+# ---- what a file holds beside a sound generator
+class Options(dict):
+    "A dict with attributes, as many programs bring their own"
+    def __init__(self, **kw): super().__init__(**kw); self.__dict__.update(kw)
+
+def strangers():
+    "What people's training loops save with their networks; name -> part"
+    import datetime,decimal,enum,fractions,random
+    return dict(discriminator=torch.nn.TransformerEncoderLayer(8, 2), path=Path('runs/00'), when=datetime.datetime(2021, 2, 3), day=datetime.date(2021, 2, 3),
+        easy=Options(path='x', kinds=[torch.float32]), dtype=torch.float32, size=torch.Size([2,3]), python_state=random.getstate(),
+        numpy_state=np.random.get_state(), numpy_rng=np.random.default_rng(0), torch_state=torch.get_rng_state(), names=np.array(['a', None], object),
+        days=np.array(['2020-01-01'], 'datetime64[D]'), day64=np.datetime64('2020-01-01'), word=np.str_('a'), text=np.array(['ab']), records=np.zeros(2, [('a','f4')]), optimizer=torch.optim.Adam([torch.nn.Parameter(torch.ones(2))]),
+        schedule=torch.optim.lr_scheduler.StepLR(torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=.1), 2), loss=torch.nn.functional.mse_loss,
+        function=len, fraction=fractions.Fraction(1, 3), money=decimal.Decimal('1.5'), deque=collections.deque([1]), count=collections.Counter('aab'),
+        complex=torch.ones(2, dtype=torch.complex64), cnum=1+2j, range=range(3), slice=slice(1,2), pairs={(0,1):'a'}, kinds={torch.float16:1}, own=types.SimpleNamespace(a=1),
+        sparse=torch.eye(3).to_sparse(), quantized=torch.quantize_per_tensor(torch.ones(3), .1, 0, torch.qint8), short=torch.ones(2).to(torch.uint16))
+
+@pytest.mark.parametrize('name', strangers())
+@pytest.mark.parametrize('how', ['zip','older','pickle'])
+def test_a_stranger_beside_a_generator(tmp_path, name, how):
+    "It is kept out of the way and listed; where it stands for the generator, the refusal says what it is"
+    g,part = plain.RosinalityGenerator(8, 8, 1, [8,8]),strangers()[name]
+    saved = {name:part, 'g_ema':g.state_dict(), 'more':[dict(deep=part)]}
+    def write(o):
+        if how=='pickle': (tmp_path/'x.pt').write_bytes(pickle.dumps(o, 4))
+        else: torch.save(o, tmp_path/'x.pt', _use_new_zipfile_serialization=how=='zip')
+    try: write(saved)
+    except (pickle.PicklingError, AttributeError, RuntimeError) as e: pytest.skip(f'torch does not save it: {e}')
+    m = import_model(tmp_path/'x.pt', tmp_path/'out')
+    ws = torch.randn(2, m.generator.num_ws, 8)
+    with torch.no_grad(): assert (m.generator.synthesis(ws, 'const')-g.synthesis(ws)).abs().max()<1e-4
+    assert {name,'more'} <= m.config['imported']['unread'].keys()
+    write(dict(g_ema=part))
+    with pytest.raises(ImportRefused, match='it holds'): import_model(tmp_path/'x.pt', tmp_path/'none')
+
+@pytest.mark.parametrize('part', ['input.input','style.1.weight','noises.noise_0','convs.0.activate.bias'])
+def test_a_stranger_within_a_generator(tmp_path, part):
+    "Needed, it is refused by name; nothing is run"
+    state = plain.RosinalityGenerator(8, 8, 1, [8,8]).state_dict()
+    torch.save(dict(g_ema={**state, part:Call(len, 'a')}), tmp_path/'x.pt')
+    with pytest.raises(ImportRefused, match=f'{part} is .*builtin.*.len, no tensor'): import_model(tmp_path/'x.pt', tmp_path/'out')
+
+@pytest.mark.parametrize('act', [(os.mkdir,), (exec, ''), (os.system, 'ls'), (io.open, 'x', 'w')], ids=str)
+def test_what_acts_is_refused_beside_a_sound_generator(tmp_path, act):
+    "Who opens the file elsewhere would run it"
+    act = (*act, str(tmp_path/'ran')) if len(act)==1 else act
+    torch.save(dict(g_ema=plain.RosinalityGenerator(8, 8, 1, [8,8]).state_dict(), more=[dict(x=Call(*act))]), tmp_path/'x.pt')
+    with pytest.raises(ImportRefused, match='made to do harm'): import_model(tmp_path/'x.pt', tmp_path/'out')
+    assert not (tmp_path/'ran').exists()
+
+def test_a_foreign_discriminator(tmp_path):
+    "Of an unknown class, of unknown layers, or no network: the generator is read, and why there is no discriminator is noted"
+    theirs = generator()
+    for d,rename,says in ((torch.nn.Bilinear(2, 2, 1), {}, 'torch.nn.modules.linear.Bilinear is not known here'), (Path('d.pt'), {}, 'PosixPath is not known here'),
+                          (plain.Discriminator(0, 16, 3, **SMALL), dict(Conv2dLayer='ProjectedBlock'), 'layers of class ProjectedBlock')):
+        data = nvidia_pickle(G_ema=theirs, D=d, rename=rename) if isinstance(d, plain.Discriminator) else mixed(G_ema=theirs, D=d)
+        m = imported(tmp_path, data)
+        same_pictures(theirs, m.generator); assert 'discriminator' not in m.networks and says in ' '.join(m.config['imported']['notes'])
+
+def mixed(**parts):
+    "As `nvidia_pickle`, with parts that are no persistent objects"
+    with nvidia_modules() as (EasyDict, reconstruct):
+        class Pickler(pickle.Pickler):
+            def reducer_override(self, o):
+                if not type(o).__module__.startswith('plain_') or isinstance(o, type): return NotImplemented
+                return reconstruct,(dict(type='class', version=6, module_src=SOURCE, class_name=type(o).__name__, state=dict(o.__dict__)),)
+        f = io.BytesIO(); Pickler(f, 4).dump(parts)
+        return f.getvalue()
+
+# ---- whole generators and bare state dicts
+def saved_whole(path, o, zipped=True):
+    "`torch.save` of a whole object of NVIDIA's persistent classes, as PTI does"
+    with nvidia_modules() as (EasyDict, reconstruct):
+        def reduce(self, protocol): return reconstruct,(dict(type='class', version=6, module_src=SOURCE, class_name=type(self).__name__, state=dict(self.__dict__)),)
+        classes = [c for c in vars(plain).values() if isinstance(c, type) and issubclass(c, torch.nn.Module)]
+        for c in classes: c.__reduce_ex__ = reduce
+        try: torch.save(o, path, _use_new_zipfile_serialization=zipped)
+        finally:
+            for c in classes: del c.__reduce_ex__
+
+@pytest.mark.parametrize('zipped', [True, False])
+@pytest.mark.parametrize('wrap', [lambda g: g, lambda g: dict(G_ema=g, step=3), lambda g: torch.nn.DataParallel(g), lambda g: (g, None),
+                                  lambda g: types.SimpleNamespace(netG=g), lambda g: dict(models=dict(g_ema=g))], ids=range(6))
+def test_a_whole_generator(tmp_path, zipped, wrap):
+    theirs = generator(c_dim=3)
+    saved_whole(tmp_path/'model_abc.pt', wrap(theirs), zipped)
+    same_pictures(theirs, import_model(tmp_path/'model_abc.pt', tmp_path/'out').generator, torch.eye(3))
+
+def test_a_whole_generator_of_no_persistent_class(tmp_path):
+    "As `torch.save` and `pickle` write any module: NVIDIA's layers without persistence, and rosinality's"
+    theirs,g = generator(),plain.RosinalityGenerator(8, 8, 1, [8,8])
+    torch.save(theirs, tmp_path/'a.pt'); same_pictures(theirs, import_model(tmp_path/'a.pt', tmp_path/'out').generator)
+    torch.save(dict(ema=g), tmp_path/'b.pt'); m = import_model(tmp_path/'b.pt', tmp_path/'out')
+    ws = torch.randn(2, 4, 8)
+    with torch.no_grad(): assert (m.generator.synthesis(ws, 'const')-g.synthesis(ws)).abs().max()<1e-4
+
+@pytest.mark.parametrize('kw', [dict(), dict(res=32, conv_clamp=256.), dict(architecture='resnet'), dict(architecture='orig'), dict(c_dim=3), dict(c_dim=3, w_dim=8),
+                                dict(resample_filter=[1,2,1]), dict(img_channels=1, use_noise=False), dict(w_dim=8, layers=5)], ids=str)
+@pytest.mark.parametrize('wrap', [lambda s: s, lambda s: dict(G_ema=s), lambda s: dict(state_dict={f'module.{k}':v for k,v in s.items()}),
+                                  lambda s: {'epoch':3, **{f'G_ema.{k}':v for k,v in s.items()}, 'encoder.w':torch.ones(2)}], ids=range(4))
+def test_a_state_dict_of_nvidia(tmp_path, kw, wrap):
+    "Sizes tell the network; what they do not tell is noted"
+    theirs = generator(**kw)
+    torch.save(wrap(theirs.state_dict()), tmp_path/'x.pt')
+    m = import_model(tmp_path/'x.pt', tmp_path/'out')
+    same_pictures(theirs, m.generator, torch.eye(3) if 'c_dim' in kw else None)
+    assert m.generator.z_dim==16 and m.config['imported']['notes']==[
+        'a state dict does not say these, so they are assumed: activation lrelu, lr_multiplier 0.01, conv_clamp 256']
+    assert 'conv_clamp 256' in m.card and set(m.config['imported']['unread'])<={'epoch','encoder'}
+
+# ---- safetensors, as the Hub has them
+def flat(**states): return {f'{p}.{k}' if p else k:v.clone() for p,s in states.items() for k,v in s.items()}
+
+@pytest.mark.parametrize('kw', [dict(), dict(res=32, conv_clamp=256.), dict(architecture='resnet'), dict(c_dim=3, w_dim=8), dict(resample_filter=[1,2,1]),
+                                dict(img_channels=1, use_noise=False)], ids=str)
+@pytest.mark.parametrize('wrap', [lambda s: s, lambda s: flat(G_ema=s), lambda s: flat(**{'module.generator':s, 'encoder':dict(w=torch.ones(2))}),
+                                  lambda s: flat(G=generator().state_dict(), G_ema=s)], ids=range(4))
+def test_nvidias_safetensors(tmp_path, kw, wrap):
+    "Bare or before their name, with the same notes as a state dict in .pt"
+    theirs = generator(**kw)
+    save_file(wrap({k:v.contiguous() for k,v in theirs.state_dict().items()}), tmp_path/'model.safetensors', dict(format='pt'))
+    m = import_model(tmp_path/'model.safetensors', tmp_path/'out')
+    same_pictures(theirs, m.generator, torch.eye(3) if 'c_dim' in kw else None)
+    r = m.config['imported']
+    assert r['notes']==['a state dict does not say these, so they are assumed: activation lrelu, lr_multiplier 0.01, conv_clamp 256']
+    assert 'conv_clamp 256' in m.card and r['format']=='NVIDIA state dict' and set(r['unread'])<={'encoder','G'}
+
+@pytest.mark.parametrize('name', ['', 'g_ema', 'decoder'])
+def test_rosinalitys_safetensors(tmp_path, name):
+    g,d = plain.RosinalityGenerator(16, 16, 3, CHANNELS),plain.RosinalityDiscriminator(CHANNELS)
+    more = flat(d=d.state_dict()) if name=='g_ema' else {}
+    save_file(flat(**{name:g.state_dict()}) | more | dict(latent_avg=torch.ones(16)), tmp_path/'x.safetensors')
+    m = import_model(tmp_path/'x.safetensors', tmp_path/'out')
+    ws,img = torch.randn(3,6,16),torch.randn(4,3,16,16)
+    with torch.no_grad():
+        assert (m.generator.synthesis(ws, 'const')-g.synthesis(ws)).abs().max()<1e-4
+        if more: assert (m.discriminator(img)-d(img)).abs().max()<1e-4
+    assert torch.equal(m.generator.w_avg, torch.ones(16)) and not m.config['imported']['notes']
+
+def test_safetensors_of_other_kinds_and_types(tmp_path):
+    "Half precision widens; a type that is not known is refused where it is needed and listed where not; other networks are told apart"
+    theirs,path = generator(),tmp_path/'x.safetensors'
+    def saved(state, says=None):
+        save_file({k:v.contiguous() for k,v in state.items()}, path)
+        if says is None: return import_model(path, tmp_path/'out')
+        with pytest.raises(ImportRefused, match=says) as e: import_model(path, tmp_path/'none')
+        assert 'x.safetensors' in str(e.value) and '\n' not in str(e.value) and not (tmp_path/'none').exists()
+    state = theirs.state_dict()
+    for kind in (torch.bfloat16, torch.float16, torch.float64):
+        m = saved({k:v.to(kind) for k,v in state.items()})
+        assert torch.equal(m.generator.w_avg, state['mapping.w_avg'].to(kind).float())
+    eight = torch.ones(2).to(torch.float8_e4m3fn)
+    assert saved(flat(G_ema=state, scales=dict(a=eight))).config['imported']['unread']=={'scales':'safetensors.F8_E4M3'}
+    saved(state | {'synthesis.b8.conv1.bias':state['synthesis.b8.conv1.bias'].to(torch.float8_e4m3fn)}, 'bias is safetensors.F8_E4M3, no tensor')
+    saved(state | {'synthesis.b8.conv1.bias':state['synthesis.b8.conv1.bias'].long()}, 'holds torch.int64, no weights')
+    saved(state | {'synthesis.b8.attn.weight':torch.ones(3)}, 'layers of class attn')
+    saved(state | {'mapping.fc0.weight_v':torch.ones(3)}, 'weight_v is no part'); saved({k:v.contiguous() for k,v in swagan().items()}, 'it is SWAGAN')
+    saved({'unet.conv.weight':torch.ones(2)}, 'it holds unet.conv.weight, and no G_ema'); saved({}, 'it holds')
+    saved({'synthesis.input.freqs':torch.ones(2), 'mapping.fc0.weight':torch.ones(2)}, 'a StyleGAN3 generator')
+    saved(load_file(tmp_path/'out'/'generator.safetensors'), 'give the folder that it lies in')
+    data = (tmp_path/'out'/'generator.safetensors').read_bytes()
+    for bad in (data[:100], data[:-1], data+b'\0', b'{}'*20, b'\0'*40):
+        path.write_bytes(bad)
+        with pytest.raises(ImportRefused, match='nothing in it was run'): import_model(path, tmp_path/'none')
+
+@pytest.mark.parametrize('kw', [dict(), dict(c_dim=3, mapping_kwargs=dict(num_layers=2)), dict(resample_filter=[1,2,1])], ids=str)
+def test_a_state_dict_of_nvidias_discriminator(tmp_path, kw):
+    d = plain.Discriminator(kw.pop('c_dim', 0), 16, 3, **SMALL | kw)
+    torch.save(dict(G_ema=generator(c_dim=d.c_dim).state_dict(), D=d.state_dict()), tmp_path/'x.pt')
+    m = import_model(tmp_path/'x.pt', tmp_path/'out')
+    img,c = torch.randn(8,3,16,16),torch.eye(3)[[0,1,2,0,1,2,0,1]] if d.c_dim else None
+    with torch.no_grad(): assert (m.discriminator(img, c)-d(img, c)).abs().max()<1e-4
+
+# ---- tensors that no formula has
+def swagan(buffers=True):
+    "The names and sizes of rosinality's SWAGAN: pictures as four wavelet bands, of half the size"
+    s = plain.RosinalityGenerator(16, 16, 3, CHANNELS).state_dict()
+    for k in [k for k in s if k.startswith('to_rgb') and 'modulation' not in k and 'kernel' not in k]:
+        s[k] = torch.cat([s[k]]*4, 1)
+    if buffers: s |= {f'{m}{w}.{b}':torch.ones(2,2) for m in ('','to_rgbs.0.','to_rgbs.1.') for w in ('iwt','dwt') for b in ('ll','lh','hl','hh')}
+    return s
+
+@pytest.mark.parametrize('make,says', [
+    (lambda: plain.RosinalityGenerator(8, 8, 1, [8,8]).state_dict() | {'attention.weight':torch.ones(3)}, 'attention.weight is no part'),
+    (lambda: plain.RosinalityGenerator(8, 8, 1, [8,8]).state_dict() | {'convs.5.conv.weight':torch.ones(3)}, 'convs.5.conv.weight is no part'),
+    (lambda: plain.RosinalityGenerator(8, 8, 1, [8,8]).state_dict() | {'conv1.conv.lora_up':torch.ones(3)}, 'lora_up is no part'),
+    (lambda: generator().state_dict() | {'synthesis.b8.conv0.scale':torch.ones(3)}, 'synthesis.b8.conv0.scale is no part'),
+    (lambda: generator().state_dict() | {'mapping.fc0.weight_v':torch.ones(3)}, 'weight_v is no part'),
+    (lambda: generator().state_dict() | {'synthesis.b8.conv2.weight':torch.ones(3)}, 'synthesis.b8.conv2.weight is no part'),
+    (lambda: generator().state_dict() | {'synthesis.b8.attn.weight':torch.ones(3)}, 'layers of class attn'),
+    (swagan, 'it is SWAGAN, which draws wavelets'), (lambda: {f'module.{k}':v for k,v in swagan().items()}, 'SWAGAN')])
+def test_unknown_tensors_of_a_generator(tmp_path, make, says):
+    "Refused by name: never another network without a word"
+    for i,wrap in enumerate((lambda o: dict(g_ema=o), lambda o: o)):
+        torch.save(wrap(make()), tmp_path/f'{i}.pt')
+        with pytest.raises(ImportRefused, match=says): import_model(tmp_path/f'{i}.pt', tmp_path/'out')
+
+@pytest.mark.parametrize('wrap', [lambda s: {'n_averaged':torch.tensor(3)} | {f'module.{k}':v for k,v in s.items()}, lambda s: {f'module._orig_mod.{k}':v for k,v in s.items()}], ids=range(2))
+def test_a_state_that_torch_wraps(tmp_path, wrap):
+    "AveragedModel's count of averages and compiled modules' prefix are no part of the network"
+    g = plain.RosinalityGenerator(8, 8, 1, [8,8])
+    torch.save(dict(g_ema=wrap(g.state_dict())), tmp_path/'x.pt')
+    ws = torch.randn(2, 4, 8)
+    with torch.no_grad(): assert (import_model(tmp_path/'x.pt', tmp_path/'out').generator.synthesis(ws, 'const')-g.synthesis(ws)).abs().max()<1e-4
+
+def test_unknown_tensors_elsewhere(tmp_path):
+    "In NVIDIA's objects, refused; in a discriminator, left out and noted; in a network of other channels, noted"
+    g = generator(); g.synthesis.b8.register_buffer('wavelet', torch.ones(2))
+    with pytest.raises(ImportRefused, match='synthesis.b8.wavelet is no part'): imported(tmp_path, nvidia_pickle(G_ema=g))
+    state,d = plain.RosinalityGenerator(16, 16, 3, CHANNELS).state_dict(),plain.RosinalityDiscriminator(CHANNELS).state_dict()
+    torch.save(dict(g_ema=state, d=d | {'dwt.ll':torch.ones(2,2), 'from_rgbs.0.x':torch.ones(1)}), tmp_path/'x.pt')
+    m = import_model(tmp_path/'x.pt', tmp_path/'out')
+    assert 'discriminator' not in m.networks and 'dwt.ll, from_rgbs.0.x are no part' in ' '.join(m.config['imported']['notes'])
+    torch.save(dict(g_ema=swagan(buffers=False)), tmp_path/'y.pt')
+    assert 'it draws 12 channels' in ' '.join(import_model(tmp_path/'y.pt', tmp_path/'out').config['imported']['notes'])
+
+def test_a_decoder_of_an_encoders_checkpoint(tmp_path):
+    "The generator is a part of a state dict, with an average for every style: it is read, the rest listed"
+    g = plain.RosinalityGenerator(16, 16, 3, CHANNELS)
+    torch.save(dict(state_dict={f'decoder.{k}':v for k,v in g.state_dict().items()} | {'encoder.a.weight':torch.ones(3), 'encoder.b.weight':torch.ones(3)},
+                    latent_avg=torch.ones(6,16), opts=dict(path=Path('x'))), tmp_path/'e4e.pt')
+    m = import_model(tmp_path/'e4e.pt', tmp_path/'out')
+    ws = torch.randn(2,6,16)
+    with torch.no_grad(): assert (m.generator.synthesis(ws, 'const')-g.synthesis(ws)).abs().max()<1e-4
+    r = m.config['imported']
+    assert [*r['unread']]==['state_dict.encoder','latent_avg','opts'] and r['network']=='state_dict.decoder' and 'pathlib' in r['unread']['opts']
+
+def test_other_state_dicts(tmp_path):
+    "StyleGAN3's and other programs' are told apart"
+    for o,says in (({'synthesis.input.freqs':torch.ones(2), 'mapping.fc0.weight':torch.ones(2)}, 'a StyleGAN3 generator'),
+                   (dict(params_ema={'style_mlp.1.weight':torch.ones(2)}), 'it holds params_ema, and no G_ema'), (dict(d=plain.RosinalityDiscriminator(CHANNELS).state_dict()), 'holds d, and no')):
+        torch.save(o, tmp_path/'x.pt')
+        with pytest.raises(ImportRefused, match=says): import_model(tmp_path/'x.pt', tmp_path/'out')
+
 # ---- the command
 def test_command(tmp_path):
     theirs = generator()
@@ -400,3 +635,34 @@ def test_a_class_conditional_network_is_asked_with_labels_of_classes(tmp_path, m
         show(net, kind, out=str(tmp_path/f'{kind}.png')); assert classes()=={0,1,2}
     evaluate(net, metrics='path_disc', samples='20', seeds=1, out=str(tmp_path/'m.json')); assert classes()=={0,1,2}
     discover(net, out=str(tmp_path/'d'), method='sefa', directions=2, samples=200, n=4, features='disc'); assert classes()=={0,1,2}
+
+# ---- after the import
+@pytest.mark.parametrize('c_dim', [0,3])
+def test_a_generator_alone_and_offline(tmp_path, c_dim, monkeypatch):
+    "Shown, measured, searched, projected, edited and turned: what looks is what is there, and is named"
+    from PIL import Image
+    import semistyle.runs.discover as rooms
+    from semistyle.cli import discover,edit,evaluate,show
+    from semistyle.widgets import DirectionSliders
+    def offline(*args, **kwargs): raise OSError('no route to host')
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', offline)
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path/'hub'))
+    monkeypatch.setattr(rooms, 'find_spec', lambda o: None)
+    m = imported(tmp_path, nvidia_pickle(G_ema=generator(c_dim=c_dim)))
+    net = str(tmp_path/'out')
+    for kind in ('grid','mixing','interpolation'):
+        show(net, kind, out=str(tmp_path/(f'{kind}.gif' if kind=='interpolation' else f'{kind}.png')))
+    res = discover(net, out=str(tmp_path/'d'), method='contra-bi', directions=2, samples=200, n=4, kimg=.02, bs=2)
+    assert res['features']=='pixels' and 'pixels' in (tmp_path/'d'/'report.html').read_text()
+    with pytest.raises(OSError, match='--features pixels'): discover(net, out=str(tmp_path/'e'), method='sefa', directions=2, samples=200, n=4, features='alexnet')
+    Image.fromarray(np.zeros((20,20,3), np.uint8)).save(tmp_path/'p.png')
+    show(net, 'traversals', out=str(tmp_path/'t.png'), directions=str(tmp_path/'d')); show(net, 'traversals', out=str(tmp_path/'t.gif'), directions=str(tmp_path/'d'))
+    evaluate(net, report=str(tmp_path/'r.html')); page = (tmp_path/'r.html').read_text()
+    assert 'is not known, so nothing was measured' in page and 'Random samples' in page and 'of a checkpoint (NVIDIA)' in page and ('Every label' in page)==(c_dim>0)
+    if c_dim: assert 'each of 3 labels' in page
+    name = res['names'][0]
+    edit(str(tmp_path/'p.png'), net, True, str(tmp_path/'ed'), direction=[f'{name}=1'], directions=str(tmp_path/'d'), steps=2)
+    assert (tmp_path/'ed'/'edited'/'p.png').exists()
+    from semistyle.discover.navigator import load_directions
+    panel = DirectionSliders(m.generator, load_directions(tmp_path/'d'/'directions', m.generator), n=1)
+    panel.set(**{name:1.})

@@ -109,3 +109,11 @@ def test_without_a_compiler(tmp_path):
     assert p.returncode==0, p.stderr
     said = [o for o in p.stderr.splitlines() if o.startswith('semistyle:')]
     assert len(said)==1 and 'are not compiled' in said[0], p.stderr
+
+def test_reference_ops_do_without(monkeypatch):
+    "Step by step means step by step, also where kernels are switched on: a benchmark's baseline has none"
+    from semistyle.models import stylegan as S
+    from semistyle.models.layers import reference_ops
+    monkeypatch.setattr(S, 'kernels_for', lambda *_: pytest.fail('a kernel was asked for'))
+    layer,x = StyledLayer(EqualConv2d(4, 4), 4, 8, 3),torch.randn(2, 4, 8, 8, requires_grad=True)
+    with K.use_kernels(), reference_ops(): layer(x, torch.randn(2, 3))

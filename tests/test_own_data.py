@@ -111,7 +111,7 @@ def test_without_labels(home, tmp_path):
     r = run('semistyle_train', '--world', home/'photos', *SMALL, '--kimg', .04, '--out', tmp_path/'run', '--eval')
     assert r.code==0 and 'no labels' in r.err and 'nothing can be measured' in r.out, r.err
     p = json.loads((tmp_path/'run'/'run.json').read_text())['settings']
-    assert [p[o] for o in ('eta','beta','alpha','image_weight','gamma_e')]==[0,0,0,0,1]
+    assert [p[o] for o in ('eta','beta','alpha','gamma_g','gamma_e')]==[0,0,0,1,1]
     assert load_model(tmp_path/'run'/'model').space.names==('code',) and (tmp_path/'run'/'report.html').exists()
     r = run('semistyle_show', tmp_path/'run'/'model', '--out', tmp_path/'t.png')
     assert r.code==0 and (tmp_path/'t.png').exists(), r.err

@@ -24,7 +24,7 @@ def test_kind_is_the_presets(tmp_path):
 
 def test_a_number_may_begin_with_its_point(tmp_path):
     out = tmp_path/'run'
-    cmd = [sys.executable, script('semistyle_train'), '--preset', 'robot-16', '--kimg', '.008', '--set', 'lr_g=.015 eta=.01', '--out', str(out)]
+    cmd = [sys.executable, script('semistyle_train'), '--preset', 'robot-16', '--kimg', '.008', '--set', 'lr_g=.0175 eta=.01', '--out', str(out)]
     subprocess.run(cmd, check=True, capture_output=True, cwd=tmp_path)
     s = read_json(out/'run.json')['settings']
-    assert (s['lr_g'],s['eta'])==(.015,.01) and get_preset('robot-16')['lr_g']!=.015
+    assert (s['lr_g'],s['eta'])==(.0175,.01) and get_preset('robot-16')['lr_g']!=.0175

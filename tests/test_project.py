@@ -1,6 +1,7 @@
 "The notebooks, the sidebar, the package and its requirements agree."
-import ast,json,re,shutil,subprocess,sys,zipfile
+import ast,builtins,dis,json,re,shutil,subprocess,sys,zipfile
 from configparser import ConfigParser
+from importlib import import_module
 from runpy import run_path
 import pytest,yaml
 from conftest import ROOT
@@ -71,6 +72,48 @@ def test_imports_are_required():
             if isinstance(n, ast.Import): seen |= {a.name.split('.')[0] for a in n.names}
             elif isinstance(n, ast.ImportFrom) and not n.level: seen.add(n.module.split('.')[0])
     assert {dists.get(o, o) for o in seen - sys.stdlib_module_names - {'semistyle'}} <= needs
+
+def names_in(code):
+    "Names that a code object and those within it look up in their module"
+    found = {o.argval for o in dis.get_instructions(code) if o.opname in ('LOAD_GLOBAL','LOAD_NAME')}
+    return found.union(*(names_in(o) for o in code.co_consts if hasattr(o, 'co_code')))
+
+def test_every_name_is_known():
+    "What a module's functions look up is in the module: a notebook's hidden imports can hide that one is missing"
+    lost = {}
+    for p in (ROOT/'semistyle').rglob('*.py'):
+        if p.name=='__init__.py': continue
+        known = vars(import_module('.'.join(p.relative_to(ROOT).with_suffix('').parts))).keys() | vars(builtins).keys()
+        odd = names_in(compile(p.read_text(), str(p), 'exec'))-known-{'__module__','__qualname__','__name__','__annotations__'}
+        scopes = {o for n in ast.walk(ast.parse(p.read_text())) if isinstance(n, ast.ClassDef) for m in ast.walk(n) for o in
+                  ([m.id] if isinstance(m, ast.Name) and isinstance(m.ctx, ast.Store) else [m.name] if isinstance(m, ast.FunctionDef) else [])}
+        if odd-scopes: lost[p.name] = odd-scopes
+    assert not lost
+
+COLLECT = """
+import json,shlex,sys,pytest
+class Count:
+    def pytest_collection_finish(self, session): self.n = len(session.items)
+for line in sys.argv[1:]:
+    c = Count(); code = pytest.main(['--collect-only','-qq','-p','no:cacheprovider',*shlex.split(line)], plugins=[c])
+    print('COUNT', json.dumps([line, int(code), c.n]))
+"""
+
+def test_every_promise_has_its_tests():
+    "Each `pytest` line of the page selects tests, each target of `make` exists, and the numbers of cases are those that there are"
+    text = ''.join(''.join(c['source']) for c in json.loads((ROOT/'nbs'/'promises.ipynb').read_text())['cells'] if c['cell_type']=='markdown')
+    lines = re.findall(r'`pytest ([^`]*)`', text)
+    files = re.findall(r'`pytest [^`]*?(tests/\S+)[^`]*`[^|]*?`(-k [^`]*)`', text)                     # "`pytest tests/a.py -k b`, and `-k c`"
+    lines += [f'{f} {k}' for f,k in files]
+    assert len(lines)>=12
+    r = subprocess.run([sys.executable, '-W', 'ignore', '-c', COLLECT, *lines], capture_output=True, text=True, cwd=ROOT)
+    counts = [json.loads(o[6:]) for o in r.stdout.split('\n') if o.startswith('COUNT ')]
+    assert [o[0] for o in counts]==lines, r.stdout[-500:]+r.stderr[-500:]
+    assert not [o for o in counts if o[1] or not o[2]]
+    assert {*re.findall(r'`make (\w+)`', text)} <= {*re.findall(r'^(\w+):', (ROOT/'Makefile').read_text(), re.M)}
+    n = {o:c for o,_,c in counts}
+    assert int(re.search(r'made to do harm \((\d+) of them\)', text)[1])==n['tests/test_hostile.py']
+    assert int(re.search(r'test_arguments.py`, (\d+) calls', text)[1])==n['tests/test_arguments.py']
 
 def test_all_is_what_tutorials_need():
     "`from semistyle.all import *`: a few dozen names, none twice, and the only import of ours that a tutorial has"

@@ -85,12 +85,40 @@ def test_sigkill_again_and_again(tmp_path, seed):
     same(whole, out)
 
 @pytest.mark.slow
-@pytest.mark.parametrize('kind', ['train','photos','plain','pack'])
+@pytest.mark.parametrize('kind', ['train','photos','plain','pack','discover','edit','distill','eval'])
 def test_killed_at_chosen_moments(kind):
     "Before and after renames, syncs and deletes, the last ones of a run among them: nothing is lost, and nothing is left over"
-    p = subprocess.run([sys.executable, ROOT/'tools'/'torture.py', kind, '--moments', '6'], capture_output=True, text=True,
+    p = subprocess.run([sys.executable, ROOT/'tools'/'torture.py', kind, '--moments', '2', '--times', '2'], capture_output=True, text=True,
                        env=os.environ | ONE_THREAD)
     assert p.returncode==0 and 'nothing was lost' in p.stdout, p.stdout+p.stderr
+
+@pytest.mark.slow
+def test_twenty_times_cut_off(tmp_path):
+    "A run that is cut off 20 times, each time some batches after its last save: weights and log as of one that was not, memory flat"
+    import resource
+    from fastai.callback.core import Callback
+    from semistyle.runs.train import plan_run,read_log,train_run
+    class Cut(Exception): pass
+    class CutAt(Callback):
+        order = 95
+        def __init__(self, n): self.n = n
+        def after_batch(self):
+            if self.n_batches>=self.n: raise Cut('here')
+    def lines(out): return [{k:v for k,v in o.items() if k!='seconds'} for o in read_log(out/'log.csv')]
+    torch.set_num_threads(1)
+    whole,out,most = tmp_path/'whole',tmp_path/'parts',[]
+    new = dict(world='sprites', preset='robot-16', kimg=3.4)
+    train_run(whole, plan_run(whole, **new), progress=False)
+    rng = random.Random(0)
+    for i in range(1, 21):
+        run_ = plan_run(out, resume=True) if (out/'state').exists() else plan_run(out, **new)
+        with pytest.raises(Cut): train_run(out, run_, save_kimg=.08, progress=False, cbs=[CutAt(20*i+rng.randint(1, 9))])
+        most.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    train_run(out, plan_run(out, resume=True), progress=False)
+    same(whole, out)
+    assert lines(whole)==lines(out) and len(lines(out))==425//16
+    print(f'peak memory {most[0]/1000:.0f} MB after the first part, {most[-1]/1000:.0f} MB after the last')
+    assert most[-1]<1.1*most[4]
 
 def test_sigterm(whole, tmp_path):
     "What a system sends to end a program is obeyed like Ctrl-C"

@@ -4,7 +4,7 @@ from urllib.parse import unquote,urldefrag
 import pytest
 
 @pytest.fixture
-def pages(docs): return sorted(str(p.relative_to(docs)) for p in docs.rglob('*.html'))
+def pages(docs): return sorted(str(o) for p in docs.rglob('*.html') if (o := p.relative_to(docs)).parts[0]!='turn') # pages of sliders stand alone
 
 def local_katex(docs):
     if not (docs/'site_libs'/'katex').exists(): pytest.skip('the docs were built without KaTeX: `make docs` where npm is installed')
@@ -191,3 +191,20 @@ def test_narrow(page, site, pages):
     assert right()<=0  # the menu waits beside the screen
     page.locator('.quarto-btn-toggle').first.click()
     page.wait_for_function("() => document.querySelector('#quarto-sidebar').getBoundingClientRect().left === 0")
+
+def test_the_first_page_can_be_turned(page, site, docs):
+    "Where the site was built with onnxruntime-web, a click shows sliders that move the shipped generator's picture; nothing of it is loaded before"
+    if not (docs/'turn').exists(): pytest.skip('the site was built without pages of sliders: `make docs` where there is npm')
+    asked = []
+    page.on('request', lambda r: asked.append(r.url))
+    page.goto(f'{site}/index.html')
+    assert not any('/turn/' in o for o in asked)
+    page.click('details.turn > summary')
+    frame = page.frame_locator('details.turn iframe')
+    frame.locator('body[data-ready]').wait_for(timeout=90_000)
+    def drawn(): return frame.locator('#picture').evaluate('c => c.toDataURL()')
+    before,body = drawn(),frame.locator('body')
+    n = int(body.get_attribute('data-drawn'))
+    frame.get_by_label('wall color').press('End')
+    frame.locator(f'body[data-drawn="{n+1}"]').wait_for(timeout=60_000)
+    assert drawn()!=before

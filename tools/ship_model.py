@@ -17,34 +17,61 @@ from semistyle.metrics.quality import evaluate_quality
 from semistyle.models.sampling import Sampler
 from semistyle.models.checkpoint import load_model,save_model
 from semistyle.models.features import OracleFeatures,pooled
+from semistyle.models.variants import grown
+from semistyle.training.presets import departures
 
 ROOT = Path(__file__).resolve().parents[1]
 ABOUT = {
     'mig': 'MIG of the encoder on real pictures: 0 to 1, higher is better', 'l2': 'L2 of the encoder on real pictures: lower is better',
     'mig_gen': 'MIG-gen of the generator: 0 to 1, higher is better', 'l2_gen': 'L2-gen of the generator: lower is better',
     'render_ratio': 'squared pixel error against the renderer; 0 exact, 1 no control',
+    'cosine_least': 'the least of these cosines',
+    'spectrum_ratio': "power at the highest spatial frequencies, as a multiple of true pictures': 1 is best",
     'fd_oracle': "Frechet distance to the world's pictures in features of its oracle: 0 is best",
     'precision_oracle': 'share of its pictures that lie among real ones, to these features: 1 is best',
+    'turn_ratio': "edited pictures' squared distance from the true ones, as a share of what it was before the edit, mean over factors: 0 is best",
+    'kept': 'distance of pictures from themselves where nothing is to change, as a share of that between two: 0 is best',
     'recall_oracle': 'share of real pictures that lie among its own, to these features: 1 is best'}
-NUMBERS = {6:'six', 7:'seven', 9:'nine'}
+NUMBERS = {4:'four', 6:'six', 7:'seven', 9:'nine'}
 STAND_IN = dict(robot='Isaac3D', shapes='3DShapes', room='Falcor3D')
+
+def about(measure):
+    "What a number of the card means"
+    if measure in ABOUT: return ABOUT[measure]
+    if measure.startswith('novel_'): return f"{measure.removeprefix('novel_')}, of pictures of things that training never had"
+    if measure.startswith('turn_'): return f"the same of {measure.removeprefix('turn_')} alone"
+    return f"cosine of the picture's change with the world's, {measure.removeprefix('cosine_')} turned from end to end: 1 is best"
+
+def minutes(config):
+    "How long a run took, and how long it was to take where it was stopped"
+    taken,asked = config['seconds']/60,config.get('minutes')
+    return f'{taken:.1f}' + (f' of the {asked:g} asked for: it was stopped' if asked and taken<.99*asked else '')
 
 def card(name, config, networks, metrics, n, seeds):
     "A model card in Markdown"
     sizes = [f"- `{k}`: {type(v).__name__}, {sum(p.numel() for p in v.parameters()):,} parameters, stored in float16" for k,v in networks.items()]
-    oracle,k = [*networks]==['oracle'],NUMBERS[load_world(config['world'], config['resolution']).space.n_factors]
+    taught = len(config['space']['names']) if 'space' in config else load_world(config['world'], config['resolution']).space.n_factors
+    oracle,k = [*networks]==['oracle'],NUMBERS[taught]
+    fine = not oracle and hasattr(networks['generator'], 'on')
     plain,real = not oracle and not networks['generator'].c_dim,STAND_IN[config['world']]
-    facts = {k:config.get(k) for k in ('command','seed','eta','kimg')} | dict(minutes=round(config['seconds']/60, 1) if 'seconds' in config else None)
+    facts = {k:config.get(k) for k in ('command','seed','eta','kimg')} | dict(minutes=minutes(config) if 'seconds' in config else None)
     made = [f"- {k}: {f'`{v}`' if k=='command' else f'{v:g}' if isinstance(v, float) else v}" for k,v in facts.items() if v is not None]
-    rows = [f"| {k} | {v['mean']:.4f} | {v['std']:.4f} | {v['n']} | {ABOUT[k]} |" for k,v in metrics.items()]
+    rows = [f"| {k} | {v['mean']:.4f} | {v['std']:.4f} | {v['n']} | {about(k)} |" for k,v in metrics.items()]
     what = (f'Reads the {k} factors of a picture. Trained on all labels of the world; it is the measuring instrument behind MIG-gen and L2-gen, and the numbers '
             'below, of real pictures, are the ceiling that a generator can reach.' if oracle else
             'An unconditional StyleGAN2, which saw no label, and its discriminator: what it knows is to be discovered.' if plain else
+            f'A generator that turns the {k} taught factors of given pictures, also of things that training never had, and its discriminator with the encoder.' if fine else
             f'A generator whose {k} factors can be turned by name, and its discriminator with the encoder.')
     return '\n'.join([f'# {name}\n', what, f"\n## World\n\n`load_world({config['world']!r}, resolution={config['resolution']})`: rendered pictures with the factor grid of {real}. "
         f'They are not {real}, and numbers on them carry this name.\n', '## Networks\n', *sizes, '\n## How it was made\n', *made,
-        f"- machine: {machine_info()['cores']} cores, no GPU", f'\n## Measured\n\n{n:,} pictures for each measure (a fifth for `render_ratio`), seeds {list(seeds)}.\n',
-        '| measure | mean | s.d. | N | |', '|---|---|---|---|---|', *rows, ''])
+        f"- machine: {machine_info()['cores']} cores, no GPU", f'\n## Measured\n\n{n:,} pictures for each measure (a fifth for `render_ratio`, 200 for cosines and `spectrum_ratio`), seeds {list(seeds)}.\n',
+        '| measure | mean | s.d. | N | |', '|---|---|---|---|---|', *rows, *unlike(config), ''])
+
+def unlike(config):
+    "What is not as in the paper, where a paper's name stands on the card"
+    if config.get('settings', {}).get('kind') not in ('semi','fine'): return []
+    return ['\n## Not as in Nie et al. (2020)\n', '| setting | paper | here |', '|---|---|---|',
+            *(f'| {k} | {a} | {b} |' for k,(a,b) in departures(config['settings']).items())]
 
 def quality(g, world, n, seeds):
     "Frechet distance, precision and recall of a generator without codes"
@@ -56,7 +83,11 @@ def measured(saved, world, n, seeds):
     "What can be said of a model"
     oracle = None if 'oracle' in saved.networks else find_oracle(world)
     if oracle and not saved.generator.c_dim: return quality(saved.generator, world, n, seeds)
-    return measure_model(Subject(saved, world, oracle), n=n, seeds=seeds)['metrics']
+    if oracle and hasattr(saved.generator, 'on'):
+        novel = measure_model(Subject(saved, world_of(saved, f'{world.name}-novel')), 'turned', n=min(n, 1000), seeds=seeds)['metrics']
+        return measure_model(Subject(saved, world, oracle), 'encoder,generator,turned', n=n, seeds=seeds)['metrics'] | {f'novel_{k}':v for k,v in novel.items()}
+    what = '' if oracle is None else 'encoder,generator,render_ratio,control'
+    return measure_model(Subject(saved, world, oracle), what, n=n, seeds=seeds)['metrics']
 
 @call_parse
 def main(model:str,     # Folder of a saved model
@@ -65,13 +96,13 @@ def main(model:str,     # Folder of a saved model
          command:str='', # What made it, where the model does not say
         ):
     saved,seeds,out = load_model(model),range(3),ROOT/'semistyle'/'pretrained'/name
-    config = saved.config | (dict(command=command) if command else {})
+    config,networks = saved.config | (dict(command=command) if command else {}),{k:grown(v) for k,v in saved.networks.items()}
     world = world_of(saved, config['world'])
     with tempfile.TemporaryDirectory() as tmp:
-        save_model(f'{tmp}/half', config, dtype=torch.float16, **saved.networks)
+        save_model(f'{tmp}/half', config, dtype=torch.float16, **networks)
         half = load_model(f'{tmp}/half')
         metrics = measured(half, world, n, seeds)
-    save_model(out, config, card(name, config, half.networks, metrics, n, seeds), torch.float16, **saved.networks)
+    save_model(out, config, card(name, config, half.networks, metrics, n, seeds), torch.float16, **networks)
     record_result(ROOT/'results'/'shipped'/f'{name}.json', f'python tools/ship_model.py MODEL {name}', metrics=metrics, model=name, samples=n, made_by=config.get('command'), kimg=config.get('kimg'),
                   train_seconds=config.get('seconds'), eta=config.get('eta'))
     print(load_model(name).card)

@@ -5,7 +5,7 @@ import yaml
 from fastcore.script import call_parse
 
 ROOT  = Path(__file__).parents[1]
-START = 'quickstart','your_own_data','discover','edit_an_image'  # what a newcomer reads first, in this order
+START = 'quickstart','your_own_data','discover','edit_an_image','i_have_a_pkl'  # what a newcomer reads first, in this order
 PAPERS = 'stylegan','semi','contrafeat','distilled'              # as they were published
 PART  = re.compile(r'(?<=\n  sidebar:\n    style: docked\n).*?(?=\n\S)', re.S)
 
@@ -37,7 +37,7 @@ def sidebar(
     def room(ps): return sorted(ps, key=lambda p: (number(p), str(p)))
     library = [dict(section=name, contents=refs(room(ps))) for name,ps in sorted(rooms.items(), key=lambda o: number(room(o[1])[0]))]
     return [dict(text='Overview', href='index.ipynb'),
-            dict(section='Start here', contents=refs([*listed(nbs, 'tutorials', START), nbs/'commands.ipynb'])),
+            dict(section='Start here', contents=refs([*listed(nbs, 'tutorials', START), nbs/'commands.ipynb', nbs/'promises.ipynb'])),
             dict(section='The papers', contents=refs(listed(nbs, 'papers', PAPERS))),
             dict(section='The library', contents=library)]
 

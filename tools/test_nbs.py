@@ -1,9 +1,11 @@
 """Run the notebooks' tests with `nbdev_test`, which has neither a time limit nor a count, and add both.
 
 Every notebook is named with its seconds as it ends; the last line counts them."""
-import os,signal,subprocess,sys,threading,time
+import os,re,signal,subprocess,sys,threading,time
 from pathlib import Path
 from fastcore.script import call_parse
+
+SAID = re.compile(r'(Starting|- Completed) (.*?\.ipynb)')  # two processes may write into one line
 
 @call_parse
 def main(
@@ -22,15 +24,16 @@ def main(
     timer.start()
     t0,began,ended,failed = time.time(),{},[],None
     for line in p.stdout:
-        word,_,fn = line.strip().rpartition(' ')
-        if word=='Starting': began[fn] = time.time()
-        elif word=='- Completed':
-            ended.append(fn)
-            print(f'{time.time()-began[fn]:5.1f} s  {Path(fn).relative_to(Path(path).resolve().parent)}', flush=True)
-        else:
-            print(line, end='', flush=True)
-            if line.startswith('nbdev Tests Failed'): failed = 0
-            elif failed is not None and line.startswith('\t'): failed += 1
+        for word,fn in SAID.findall(line):
+            if word=='Starting': began[fn] = time.time()
+            else:
+                ended.append(fn)
+                print(f'{time.time()-began.get(fn, t0):5.1f} s  {Path(fn).relative_to(Path(path).resolve().parent)}', flush=True)
+        rest = SAID.sub('', line)
+        if not rest.strip() and rest!=line: continue
+        print(rest, end='', flush=True)
+        if rest.startswith('nbdev Tests Failed'): failed = 0
+        elif failed is not None and rest.startswith('\t'): failed += 1
     rc = p.wait()
     timer.cancel()
     lost = ' '.join(Path(o).name for o in sorted(began.keys()-set(ended)))

@@ -1,0 +1,58 @@
+"Info-StyleGAN and InfoGAN end to end: codes without names, from a preset to measures and pictures; a category that turns the digit."
+import numpy as np,pytest,torch
+from scipy.optimize import linear_sum_assignment
+from sklearn.svm import SVC
+from commands import refuses,run
+from semistyle.core import read_json,set_seed
+from semistyle.data.factors import CodeSpace
+from semistyle.data.open import load_dataset
+from semistyle.models.checkpoint import load_model
+from semistyle.training.presets import gan_learner
+from semistyle.widgets import CodeSliders
+
+SMALL = '--set', 'bs=8 g_args.channel_max=16 d_args.channel_max=16 kernels=false', '--kimg', .05
+
+def test_continuous_codes_from_a_preset_to_its_measures(tmp_path):
+    out = tmp_path/'r'
+    res = run('semistyle_train', '--preset', 'info-shapes-32', *SMALL, '--out', out)
+    assert res.code==0, res.err
+    m = load_model(out/'model')
+    assert m.config['world']=='shapes' and m.space==CodeSpace([], 6) and not (out/'labels.json').exists()
+    assert run('semistyle_train', '--resume', '--out', out).code==0
+    res = run('semistyle_eval', out/'model', '--metrics', 'mig,modularity', '--n', 1500, '--samples', 1500, '--out', tmp_path/'e.json')
+    assert res.code==0, res.err
+    got = read_json(tmp_path/'e.json')['metrics']
+    assert {*got}=={'mig','modularity'} and 0<=got['mig']['mean']<=1
+    refuses('semistyle_eval', out/'model', '--metrics', 'l2_gen', says=['no generator here takes codes of known factors'])
+    for ends in ('png','gif'): assert run('semistyle_show', out/'model', '--out', tmp_path/f't.{ends}').code==0
+    assert run('semistyle_eval', out/'model', '--report', tmp_path/'page.html', '--n', 300).code==0
+    assert 'nobody has named its parts' in (tmp_path/'page.html').read_text()
+
+def test_a_category_among_the_codes_is_saved_shown_and_turned(tmp_path):
+    out = tmp_path/'r'
+    res = run('semistyle_train', '--preset', 'info-digits-8', '--kimg', .1, '--out', out)
+    assert res.code==0, res.err
+    m = load_model(out/'model')
+    assert m.config['data']['source']=='digits' and m.space==CodeSpace([10], 2) and m.generator.c_dim==12
+    read = m.discriminator.encode(load_dataset('digits').tensor(np.arange(5)))
+    assert torch.allclose(read[:,:10].sum(1), torch.ones(5), atol=1e-5)
+    assert m.sampler().codes(40, 0)[:,:10].sum(1).unique().tolist()==[1]
+    assert run('semistyle_show', out/'model', '--out', tmp_path/'t.png').code==0
+    sliders = CodeSliders(m.generator, m.space)
+    assert list(sliders.values)==['category 0','code 0','code 1'] and sliders.code[:10].sum()==1
+    refuses('semistyle_eval', out/'model', '--metrics', 'encoder', says=['nobody has named the parts of its code'])
+    assert run('semistyle_train', '--resume', '--out', out).code==0
+
+@pytest.mark.slow
+def test_one_category_turns_the_digit():
+    "Chen et al. 2016, figure 2: without a label. A classifier of true digits reads what each category draws, matched one to one"
+    ds = load_dataset('digits'); x,y = ds.tensor(np.arange(len(ds))).flatten(1).numpy(),ds.labels
+    judge = SVC().fit(x[:1400], y[:1400])
+    assert judge.score(x[1400:], y[1400:])>.93
+    set_seed(0); learn = gan_learner(ds, 'info-digits-8').fit_kimg(60)
+    g = learn.generator_ema.g_ema
+    c = learn.code_space.sample_codes(2000)
+    with torch.no_grad(): drawn = judge.predict(g(torch.randn(2000, g.z_dim), c).clamp(-1, 1).flatten(1).numpy())
+    table = np.zeros((10,10)); np.add.at(table, (c[:,:10].argmax(1).numpy(),drawn), 1)
+    rows,cols = linear_sum_assignment(-table)
+    assert table[rows,cols].sum()/2000>.6, table                    # chance is .1, seed 0 gave .73
