@@ -79,7 +79,8 @@ def main(table:str,     # Name of a module in experiments/tables/
     every = {}  # by file: some rows are the same for each seed
     for seed in range(seeds):
         for name,how in choose(module, rows, settings).items():
-            path,folder = Path(out or f'results/{table}')/target(name, seed, settings),Path('runs/experiments')/table/f'{name}-{seed}'
+            file = target(name, seed, settings)
+            path,folder = Path(out or f'results/{table}')/file,Path('runs/experiments')/table/file.removesuffix('.json')
             every.setdefault(path, Row(name, seed, how, settings, path, folder, command, threads, end))
     def left(): return [o for o in every.values() if not o.path.exists()]
     if list: return print(*(f"{'done' if o.path.exists() else 'begun' if o.folder.exists() else 'left':6}{o}" for o in every.values()), sep='\n')

@@ -3,8 +3,8 @@
     python experiments/run.py distill --seeds 2 --set "kimg=300"
     python experiments/run.py distill --seeds 2 --set "model=MODEL directions=DIRECTIONS name=contra-bi-distinct"
 
-The first trains every row of `rows` on rendered pictures: beta-VAEs, and group-based VAEs on pairs of which a share differs in two factors
-instead of one. The second trains on pairs of a generator and directions that were found in it."""
+The first trains every row of `rows` on rendered pictures: beta-VAEs, FactorVAE and beta-TCVAE with the weights of their papers, and group-based
+VAEs on pairs of which a share differs in two factors instead of one. The second trains on pairs of a generator and directions that were found in it."""
 import time
 from pathlib import Path
 
@@ -29,6 +29,8 @@ settings = dict(
 rows = {
     'beta_vae_1':      dict(rule=None, beta=1.),
     'beta_vae_4':      dict(rule=None, beta=4.),
+    'factor_vae':      dict(rule=None, method='factor-vae'),
+    'beta_tcvae':      dict(rule=None, method='beta-tcvae'),
     'group_pure':      dict(rule='known', mixed=0.),
     'group_mixed_25':  dict(rule='known', mixed=.25),
     'group_mixed_50':  dict(rule='known', mixed=.5),
@@ -64,7 +66,7 @@ def generated(model, directions, distinct, store, n, seed, bs):
 def run_row(row):
     "Train one row with one seed, score it, and record it"
     from semistyle.data.open import load_world
-    from semistyle.discover.distill import score_encoder,train_vae
+    from semistyle.discover.distill import score_encoder,train_vae,vae_method
     from semistyle.models.checkpoint import load_model
     from semistyle.runs.train import TimeBudget
     import torch
@@ -74,6 +76,7 @@ def run_row(row):
     if saved: loader = generated(saved, s['directions'], s['distinct'], Path(s['store'])/str(row), s['pairs'], row.seed, s['bs'])
     else: loader = loader_of(how, world, row.seed, s['bs'])
     start,net = time.monotonic(),{k:v for k,v in how.items() if k in ('rule','beta')}
+    if 'method' in how: net |= vae_method(how['method'])
     limit = dict(kimg=1e6, cbs=[TimeBudget(s['seconds'])]) if s['seconds'] else dict(kimg=s['kimg'])
     res = train_vae(loader, seed=row.seed, lr=s['lr'], progress=False, **net, **limit)
     scores = score_encoder(res.encode, world, s['metrics'].split(), s['n'])

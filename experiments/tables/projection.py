@@ -56,7 +56,7 @@ def factor_directions(g, space):
 def named_directions(directions, model, attributes, method, c, seed):
     "One direction for each attribute that some direction is named after"
     from semistyle.discover.baselines import find_directions
-    from semistyle.runs.edit import find_directions_of
+    from semistyle.discover.navigator import find_directions_of
     from semistyle.discover.refine import name_and_score
     g = model.generator
     if directions=='factors': d = factor_directions(g, model.space)

@@ -1,13 +1,16 @@
 """Train and measure the rows of Semi-StyleGAN's ablation (Nie et al. 2020, Table 3) on a rendered world.
 
-    python experiments/run.py semi_stylegan_table3 --seeds 2 --set "kimg=60"
+    python experiments/run.py semi_stylegan_table3 --seeds 3
+    python experiments/run.py semi_stylegan_table3 --seeds 3 --set "eta=.001"
+    python experiments/run.py semi_stylegan_table3 --seeds 3 --set "preset=room-32"
 
 Every row is a run and has the paper's loss with gamma = 10 and the same number of images; the last one adds our term that shows the
 generator the labelled images."""
 
 settings = dict(
     preset='robot-32', # Settings that every row starts from
-    kimg=60.,          # Thousands of images for each row
+    eta=.005,          # Share of images with labels
+    kimg=90.,          # Thousands of images for each row
     n=10_000)          # Images that the metrics are taken over
 rows = {
     'encoder_only':       dict(gan_weight=0., gamma_g=0., alpha=0.),
@@ -19,28 +22,45 @@ rows = {
     'labelled_images':    dict(image_weight=100.),
 }
 
+def target(row, seed, settings): return f"{settings['preset']}/eta-{settings['eta']:g}/{row}-{seed}.json"
+
 def measure(learn, world, oracle, seed, n):
-    "Encoder and generator metrics of the averaged networks"
+    "Encoder and generator metrics of the averaged networks, on the grid of values and between them"
     import torch
+    from semistyle.metrics.control import control_between
     from semistyle.metrics.disentangle import evaluate_encoder,evaluate_generator,render_ratio
     g,d = learn.generator_ema.g_ema,learn.generator_ema.d_ema
     res = evaluate_encoder(d.encode, world, n, seed)
-    if not learn.terms('g'): return res
+    if oracle is None: return res
     def generate(c): return g(torch.randn(len(c), g.z_dim), c, noise_mode='const')
-    return res | evaluate_generator(generate, oracle, world.space, n, seed) | dict(render_ratio=render_ratio(generate, world, seed=seed))
+    return (res | evaluate_generator(generate, oracle, world.space, n, seed) | dict(render_ratio=render_ratio(generate, world, seed=seed))
+            | control_between(generate, world, oracle, n//10, seed))
+
+def judge(preset):
+    "The world of a preset, and the oracle that judges its pictures"
+    from semistyle.data.open import load_world
+    from semistyle.models.oracle import find_oracle
+    name,_,size = preset.rpartition('-')
+    world = load_world(name, int(size))
+    return world,find_oracle(world)
+
+def settings_of(row):
+    "The preset that a row starts from, and what it changes of it; settings of networks are added to the preset's"
+    from semistyle.training.presets import get_preset
+    s = row.settings
+    p = get_preset(s['preset'])
+    given = {k:s[k] for k in ('kimg','eta') if k in s}
+    return p,given | {k:p[k]|v if isinstance(v, dict) else v for k,v in row.how.items()}
 
 def run_row(row):
     "Train one row with one seed, and record it"
-    from semistyle.data.open import load_world
     from semistyle.models.checkpoint import load_model
-    from semistyle.training.presets import get_preset
     s = row.settings
-    changes = dict(gamma_g=10., image_weight=0., kimg=s['kimg']) | row.how
-    p = get_preset(s['preset'], **changes)
-    size = p['img_resolution']
-    oracle = load_model(f'robot-oracle-{size}').oracle if p['gan_weight'] else None # an encoder alone needs no judge
-    learn,world = row.train(preset=s['preset'], **changes),load_world('robot', size)
+    p,changes = settings_of(row)
+    world,oracle = judge(s['preset'])
+    if not (p|changes)['gan_weight']: oracle = None # an encoder alone needs no judge
+    learn = row.train(world=world.name, preset=s['preset'], **changes)
     res = measure(learn, world, oracle, row.seed, s['n'])
     row.record(seconds=load_model(row.folder/'model').config['seconds'],
-               rows=[dict(method=row.name, world=f'robot-{size}', seed=row.seed, eta=p['eta'], kimg=round(learn.kimg, 3), **res)])
+               rows=[dict(method=row.name, world=f'{world.name}-{world.resolution}', seed=row.seed, eta=(p|changes)['eta'], kimg=round(learn.kimg, 3), **res)])
     return {k:round(v, 3) for k,v in res.items()}
