@@ -4,6 +4,7 @@ SHELL       := /bin/bash
 PYTHON      ?= python3
 VENV        ?= .venv
 KATEX       := $(VENV)/node_modules/katex/dist
+RUNTIME     := onnxruntime-web-1.30.0
 INSTALLED   := $(VENV)/installed
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 .PHONY: help install demo test test-all torture oldest docs clean
@@ -37,8 +38,9 @@ oldest: ## once a month: the oldest versions that settings.ini admits, in an env
 
 docs: $(INSTALLED) ## the site in _docs/, and README.md
 	if [ ! -d $(KATEX) ] && command -v npm >/dev/null; then npm install --no-save --silent --prefix $(VENV) katex@0.16.47 || true; fi
-	python tools/build_docs.py $$([ ! -d $(KATEX) ] || echo --katex $(KATEX))
+	if [ ! -f $(VENV)/$(RUNTIME).tgz ] && command -v npm >/dev/null; then npm pack --silent --pack-destination $(VENV) $(subst web-,web@,$(RUNTIME)) >/dev/null || true; fi
+	python tools/build_docs.py $$([ ! -d $(KATEX) ] || echo --katex $(KATEX)) $$([ ! -f $(VENV)/$(RUNTIME).tgz ] || echo --runtime $(VENV)/$(RUNTIME).tgz)
 
 clean: ## all that is built, but neither .venv nor demo/
-	rm -rf _proc _docs _site_src build dist .pytest_cache
+	rm -rf _proc _docs _site_src _site_src_turn build dist .pytest_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -15,7 +15,7 @@ from .models.checkpoint import load_model,save_model,shipped_models
 from .models.sampling import Sampler
 from .models.features import DiscriminatorFeatures
 # training
-from .training.presets import gan_learner,presets
+from .training.presets import departures,gan_learner,presets
 from .training.callbacks import RunBar,TrainingPanel
 # metrics
 from .metrics.disentangle import evaluate_encoder,evaluate_generator,read_generated,factor_errors,render_ratio

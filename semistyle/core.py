@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['set_seed', 'rng_state', 'set_rng_state', 'seeded', 'frozen', 'default_device', 'fast_dtype', 'keep_freed_memory',
-           'check_shape', 'check_names', 'writing', 'write_atomic', 'settle_folder', 'atomic_folder', 'alone_in',
-           'file_sha256', 'to_json', 'write_json', 'read_json', 'ShareBar', 'mean_std', 'git_commit', 'machine_info',
-           'record_result']
+           'check_shape', 'check_number', 'check_floats', 'check_pictures', 'check_names', 'writing', 'write_atomic',
+           'settle_folder', 'atomic_folder', 'alone_in', 'alone_at', 'file_sha256', 'to_json', 'write_json',
+           'read_json', 'ShareBar', 'slow_work', 'worked', 'mean_std', 'git_commit', 'machine_info', 'record_result']
 
 # %% ../nbs/00_core.ipynb #887687e3
 import ctypes,errno,hashlib,inspect,json,math,os,platform,random,re,shlex,shutil,subprocess,sys,time,uuid
@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError,version
 from importlib.util import find_spec
+from numbers import Integral,Real
 from pathlib import Path
 from typing import Any
 import numpy as np, torch
@@ -28,7 +29,7 @@ def set_seed(
     seed:int # From 0 to 2**32-1, the range that numpy takes
 ):
     "Seed the global streams of Python, numpy and torch"
-    if not 0 <= seed < 2**32: raise ValueError(f"seed should be from 0 to 2**32-1, got {seed}: take it modulo 2**32")
+    if not isinstance(seed, Integral) or not 0 <= seed < 2**32: raise ValueError(f"seed should be from 0 to 2**32-1, got {seed}: take it modulo 2**32")
     random.seed(seed); np.random.seed(seed); torch.manual_seed(seed)
 
 # %% ../nbs/00_core.ipynb #10aca245
@@ -94,12 +95,15 @@ def _cpu_has_bf16():
 
 # %% ../nbs/00_core.ipynb #cd132b24
 def fast_dtype(
-    device=None # Anything `torch.device` takes; by default `default_device()`
-)->torch.dtype: # bfloat16 where the device multiplies in it, else float32
+    device=None,     # Anything `torch.device` takes; by default `default_device()`
+    half:bool=False, # Also float16, of cards that have no bfloat16: for whoever scales gradients
+)->torch.dtype:      # bfloat16 where the device multiplies in it, else float32
     "The format in which `device` does its matrix products best"
     kind = torch.device(device or default_device()).type
-    has = {'cpu':_cpu_has_bf16, 'cuda':torch.cuda.is_bf16_supported}.get(kind, lambda: False)
-    return torch.bfloat16 if has() else torch.float32
+    if kind=='cuda':
+        major = torch.cuda.get_device_capability()[0]
+        return torch.bfloat16 if major>=8 else torch.float16 if half and major==7 else torch.float32
+    return torch.bfloat16 if kind=='cpu' and _cpu_has_bf16() else torch.float32
 
 # %% ../nbs/00_core.ipynb #dd9a50c4
 @lru_cache
@@ -122,6 +126,49 @@ def check_shape(
     if len(x.shape)!=len(dims) or not all(map(fits, dims, x.shape)):
         raise ValueError(f"`{name}` should have shape [{','.join(dims)}], got {[*x.shape]}")
     return sizes
+
+# %% ../nbs/00_core.ipynb #7be1d0e1
+def check_number(
+    v,               # What was given
+    name:str,        # The argument's name, for the message
+    low=0.,          # Least
+    high=math.inf,   # Most; infinity itself is refused
+    whole:bool=False,# Only whole numbers
+    above:bool=False,# `low` itself is refused
+):                   # The same
+    "Refuse what is no finite number of a range"
+    kind = Integral if whole else Real
+    if isinstance(v, kind) and not isinstance(v, bool) and low<=v<=high and math.isfinite(v) and not (above and v==low): return v
+    most = f" and at most {high:g}" if high<math.inf else ''
+    raise ValueError(f"{name} should be a {'whole' if whole else 'finite'} number {'above' if above else 'of at least'} {low:g}{most}, got {v!r}")
+
+# %% ../nbs/00_core.ipynb #a96a311b
+def check_floats(
+    x,                # What was given
+    name:str,         # The argument's name, for the message
+    like:Tensor=None, # A weight of the network that takes it; `x` comes back in its precision, unless autocast chooses
+    way:str='divide bytes by 127.5 and take off 1', # What to do, for the message
+)->Tensor:            # The same
+    "Refuse what is no tensor of floating-point numbers; looks at no number"
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        got = f'{x.dtype} of shape {[*x.shape]}' if isinstance(x, Tensor) else f'a {type(x).__name__}'
+        raise ValueError(f"`{name}` should be a tensor of floats, got {got}: {way}")
+    if like is None or x.dtype==like.dtype or torch.is_autocast_enabled(x.device.type): return x
+    return x.to(like.dtype)
+
+def check_pictures(
+    img,             # What was given, [N,C,H,W]
+    name:str='img',  # The argument's name, for the message
+    most:float=32.,  # Largest number, unless others are as far below 0
+)->Tensor:           # The same
+    "Refuse pictures that are not finite, or bytes as floats: far above 1, and not so below 0"
+    check_floats(img, name)
+    if not img.numel() or torch.jit.is_tracing() or torch.compiler.is_compiling(): return img
+    low,high = (o.item() for o in img.detach().aminmax())
+    finite = math.isfinite(low) and math.isfinite(high)
+    if finite and (high<=most or -2*low>=high): return img       # an untrained generator goes far beyond 1 both ways
+    if not finite: raise ValueError(f"`{name}` should be finite images, got NaN or infinity: has a network diverged?")
+    raise ValueError(f"`{name}` should be images in about [-1,1], reach from {low:.3g} to {high:.3g}: divide bytes by 127.5 and take off 1")
 
 # %% ../nbs/00_core.ipynb #d84dc6a8
 def check_names(
@@ -151,12 +198,33 @@ _ways_out = {errno.ENOSPC:'the disk is full: free some space or choose another d
 def writing(
     path # What is being written, for the message
 ):
-    "Explain a failed write in one sentence"
-    try: yield
+    "Explain a failed write in one sentence; refuse one in a folder that was taken away from who works in it"
+    try:
+        if gone := _gone(path): raise FileNotFoundError(gone)
+        yield
     except OSError as e:
-        err = type(e)(f"could not write {path}: {_ways_out.get(e.errno, e)}")
+        why = _no_inodes(path) if e.errno==errno.ENOSPC else _gone(path) or _ways_out.get(e.errno, e)
+        err = type(e)(f"could not write {path}: {why}")
         err.errno = e.errno
         raise err from e
+
+_in_use = {} # Folders of `alone_in`, as they were when it began: path -> open file
+
+def _gone(path):
+    "What to say where `path` lies in a folder that somebody works in and that is not there any more; else None"
+    path = Path(path).resolve()
+    for folder,fd in [*_in_use.items()]:
+        if folder not in path.parents: continue
+        with suppress(FileNotFoundError, NotADirectoryError):
+            if os.path.samestat(os.stat(folder), os.fstat(fd)): continue
+        return f"{folder} was removed, or its disk went away, while it was in use: look for it, or begin anew elsewhere"
+
+def _no_inodes(path):
+    "What to say of a disk that takes no more: it is full, or has as many files as it can"
+    with suppress(OSError, AttributeError):
+        s = os.statvfs(next(o for o in Path(path).absolute().parents if o.exists()))
+        if s.f_files and not s.f_ffree: return 'the disk can hold no more files: delete some or choose another disk'
+    return _ways_out[errno.ENOSPC]
 
 # %% ../nbs/00_core.ipynb #b81ee1d9
 def _beside(path, what): return path.with_name(f'.{path.name}.{what}-{uuid.uuid4().hex[:8]}')
@@ -185,8 +253,20 @@ def write_atomic(
 def _left(path, what):
     "What saves of exactly `path` left beside it, the youngest first"
     name = re.compile(re.escape(f'.{path.name}.{what}-')+'[0-9a-f]{8}')
-    found = [o for o in path.parent.iterdir() if name.fullmatch(o.name)]
+    found = [path.with_name(o) for o in os.listdir(path.parent) if o[:1]=='.' and name.fullmatch(o)]
     return sorted(found, key=lambda o: -o.stat().st_mtime)
+
+@contextmanager
+def _held(folder):
+    "Lock a folder, and yield whether nobody else has: None where there are no locks"
+    if not fcntl: yield; return
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        try: fcntl.flock(fd, fcntl.LOCK_EX|fcntl.LOCK_NB); mine = True
+        except BlockingIOError: mine = False
+        except OSError: mine = None
+        yield mine
+    finally: os.close(fd)
 
 # %% ../nbs/00_core.ipynb #c8b87f7f
 def settle_folder(
@@ -199,7 +279,9 @@ def settle_folder(
             if path.exists(): shutil.rmtree(o)
             else: os.replace(o, path)
         for o in _left(path, 'new'):  # an hour is longer than any save takes
-            if time.time()-o.stat().st_mtime > 3600: shutil.rmtree(o)
+            if time.time()-o.stat().st_mtime > 3600:
+                with _held(o) as mine:
+                    if mine is not False: shutil.rmtree(o)
     return path
 
 # %% ../nbs/00_core.ipynb #0657a468
@@ -238,19 +320,21 @@ def atomic_folder(
             raise ValueError(f"{path} should be empty or hold {marker}, holds other things: choose another folder")
         new = _beside(path, 'new'); new.mkdir(parents=True)
         try:
-            yield new
-            for o in new.rglob('*'):
-                if o.is_file():
-                    with open(o, 'rb') as f: os.fsync(f.fileno())
+            with _held(new):
+                yield new
+                for o in new.rglob('*'):
+                    if o.is_file():
+                        with open(o, 'rb') as f: os.fsync(f.fileno())
             _swap(new, path)
         finally: shutil.rmtree(new, ignore_errors=True)
 
 # %% ../nbs/00_core.ipynb #7cabc83f
 @contextmanager
 def alone_in(
-    folder # A folder that is there
+    folder, # A folder that is there
+    *parts  # Folders in it that are this work's own, if they are there
 ):
-    "Be the only process that works in a folder; clear away what killed saves left in it"
+    "Be the only process that works in a folder; clear away what killed saves left in it and in its `parts`"
     fd = os.open(folder, os.O_RDONLY) if fcntl else None
     try:
         try:
@@ -259,8 +343,12 @@ def alone_in(
             raise ValueError(f"{folder} should be in no other process's use, is: wait until that ends, or choose "
                              "another folder") from None
         except OSError: pass  # a file system without locks
-        _clear_away(Path(folder))
-        yield
+        for o in (Path(folder), *(Path(folder)/o for o in parts)):
+            if o.is_dir(): _clear_away(o)
+        home = Path(folder).resolve()
+        if fcntl: _in_use[home] = fd
+        try: yield
+        finally: _in_use.pop(home, None)
     finally:
         if fcntl: os.close(fd)
 
@@ -272,6 +360,21 @@ def _clear_away(folder):
         if m[2]=='old': settle_folder(folder/m[1])
         elif o.is_dir(): shutil.rmtree(o, ignore_errors=True)
         else: o.unlink(missing_ok=True)
+
+# %% ../nbs/00_core.ipynb #7be1d0b2
+@contextmanager
+def alone_at(
+    path # File to write; None: nothing is done
+):
+    "Be the only process that writes a file; yield a folder for what is not whole yet, which goes when it is empty"
+    if path is None: yield; return
+    path = Path(path); parts = path.with_suffix('.parts')
+    with writing(path): parts.mkdir(parents=True, exist_ok=True)
+    with alone_in(parts):
+        for o in _left(path, 'new'): o.unlink(missing_ok=True)
+        try: yield parts
+        finally:
+            with suppress(OSError): parts.rmdir()
 
 # %% ../nbs/00_core.ipynb #6eae30fa
 def file_sha256(
@@ -312,8 +415,8 @@ def read_json(
     "Read a JSON file"
     try: return json.loads(Path(path).read_text(encoding='utf-8'))
     except FileNotFoundError: raise ValueError(f"{path} is missing: check the path") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as e:
-        raise ValueError(f"{path} should be JSON, is not ({e}): restore it from a copy or make it anew") from None
+    except (ValueError, RecursionError) as e:
+        raise ValueError(f"{path} should be JSON, is not ({str(e)[:100]}): restore it from a copy or make it anew") from None
 
 # %% ../nbs/00_core.ipynb #14a1a039
 class ShareBar:
@@ -333,6 +436,41 @@ class ShareBar:
         if comment: self.bar.comment = comment
         self.bar.update(int(1000*self.share))
     def __repr__(self): return f'ShareBar({100*self.share:.1f} %)'
+
+# %% ../nbs/00_core.ipynb #56adeb84
+class _Work:
+    "Counts pieces, and becomes visible when they turn out to be slow"
+    def __init__(self, total, patience): self.total,self.patience,self.done,self.bar,self.start = total,patience,0,None,time.monotonic()
+    def add(self, n):
+        "`n` more pieces are done"
+        self.done += n
+        share = min(self.done/self.total, 1.)
+        spent = time.monotonic()-self.start
+        if self.bar is None and share<1 and spent/share>self.patience and spent>min(1, self.patience):   # the first pieces may wait for a disk
+            self.bar = progress_bar(range(1000), leave=False); self.bar.update(0)
+            self.bar.start_t = self.bar.last_t = self.bar.start_t-spent
+        if self.bar is not None: self.bar.update(int(1000*share))
+
+_work = None
+
+@contextmanager
+def slow_work(
+    total:int,         # Pieces, such as pictures to be drawn
+    patience:float=5., # Seconds that pass without a bar
+    show:bool=True     # Or count for nobody
+):
+    "A bar over pieces that `worked` counts, shown only where they are slow; within another, a part of that one"
+    global _work
+    if _work is not None or not total: yield; return
+    _work = _Work(total, patience if show else math.inf)
+    try: yield
+    finally: _work = None
+
+def worked(
+    n:int=1 # Pieces
+):
+    "Tell the bar of `slow_work`, if there is one, that pieces are done"
+    if _work is not None: _work.add(n)
 
 # %% ../nbs/00_core.ipynb #9819c598
 def mean_std(

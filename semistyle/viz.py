@@ -119,11 +119,12 @@ def show_traversals(
 def to_png(
     pic,         # Bytes [H,W,3] or [H,W], or a matplotlib figure
     dpi:int=110, # Resolution of a figure
+    small:bool=True, # Take time for a small file; of 1024x1024 pixels a second
 )->bytes:
     "A picture as a PNG file's content"
     buf = BytesIO()
     if isinstance(pic, Figure): pic.savefig(buf, format='png', dpi=dpi, bbox_inches='tight')
-    else: Image.fromarray(pic).save(buf, 'PNG', optimize=True)
+    else: Image.fromarray(pic).save(buf, 'PNG', **(dict(optimize=True) if small else dict(compress_level=1)))
     return buf.getvalue()
 
 def save_image(
@@ -150,7 +151,8 @@ def turning_frames(
     def frame(v):
         codes = base.repeat(k, 1); codes.fill_diagonal_(v)
         return image_grid(generate(codes), **kwargs)
-    return np.stack([frame(.5-.5*math.cos(2*math.pi*i/n_frames)) for i in range(n_frames)])
+    half = [frame(.5-.5*math.cos(2*math.pi*i/n_frames)) for i in range(n_frames//2+1)]          # the way back is the way there
+    return np.stack([half[min(i, n_frames-i)] for i in range(n_frames)])
 
 # %% ../nbs/01_viz.ipynb #a01455c4
 def save_gif(

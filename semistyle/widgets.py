@@ -6,7 +6,7 @@
 __all__ = ['Sliders', 'DirectionSliders', 'CodeSliders']
 
 # %% ../nbs/90_widgets.ipynb #f981d0be
-import base64
+import base64,time
 from collections.abc import Callable
 import torch
 from ipywidgets import Button,FloatSlider,HBox,HTML,Image,Layout,VBox
@@ -15,7 +15,8 @@ from fastcore.meta import delegates
 from fastcore.xml import B,Span,to_xml
 from matplotlib.figure import Figure
 from torch import Tensor
-from .core import check_shape
+from torch.nn import functional as F
+from .core import check_shape,keep_freed_memory
 from .discover.edits import Edit,check_same_owner,rows_figure,save_edit
 from .discover.navigator import Directions,check_owner,owner_of
 from .models.sampling import Sampler
@@ -29,13 +30,15 @@ class Sliders(VBox):
         ranges:dict,     # Name -> (least, greatest, at first)
         scale:int=None,  # How often to repeat each pixel; by default so that a picture is about 256 wide
         ncol:int=None,   # Pictures in a row
-        draw_one:Callable=None # The same for the first picture alone, for `still`; by default `draw`, and the rest unused
+        draw_one:Callable=None, # The same for the first picture alone, for `still`; by default `draw`, and the rest unused
+        preview:Callable=None  # As `draw`, small and quickly: shown until the picture is drawn
     ):
         if not ranges: raise ValueError("ranges should name at least one slider, got none")
         self.sliders = {k:_slider(k, *v) for k,v in ranges.items()}
         self.image,self.message,again = Image(format='png'),HTML(),Button(description='reset', icon='undo')
         super().__init__([HBox([VBox([*self.sliders.values(), again]), self.image]), self.message])
-        self.draw,self._draw_one,self._scale,self._ncol = draw,draw_one,scale,ncol
+        self.draw,self._draw_one,self._scale,self._ncol,self._preview = draw,draw_one,scale,ncol,preview
+        self.seconds = 0.                                                             # that the last picture took
         self._start,self._quiet = self.values,False
         for o in self.sliders.values(): o.observe(lambda change: self.redraw(), 'value')
         again.on_click(lambda button: self.reset())
@@ -63,11 +66,20 @@ def _slider(name, low, high, first):
 def redraw(self:Sliders):
     "Draw what the sliders say"
     if self._quiet: return
+    began = time.perf_counter()
     try:
+        if self._preview and self.image.value: self._show(self._preview(self.values))
         img = self.draw(self.values)
-        scale = self._scale or max(1, 256//img.shape[-1])
-        self.image.value,self.message.value = to_png(image_grid(img, self._ncol, scale=scale)),''
+        self._show(img); self.message.value = ''
+        self.seconds = time.perf_counter()-began
+        if getattr(self._preview, 'tone', 0) is None: self._preview.learn(self.values, img)
+        for o in self.sliders.values(): o.continuous_update = self.seconds<.2         # slow ones follow when they are let go
     except Exception as e: self.message.value = to_xml(Span(B(type(e).__name__), f': {e}'), indent=False)
+
+@patch
+def _show(self:Sliders, img):
+    scale = self._scale or max(1, 256//img.shape[-1])
+    self.image.value = to_png(image_grid(img, self._ncol, scale=scale), small=False)
 
 @patch
 def set(self:Sliders,
@@ -109,6 +121,24 @@ def _repr_mimebundle_(self:Sliders, **kwargs):
     live = VBox._repr_mimebundle_(self, **kwargs)
     return live | ({'image/png':base64.b64encode(self.image.value).decode()} if self.image.value else {})
 
+# %% ../nbs/90_widgets.ipynb #48edaa7b
+def _adds_up(g): return g.img_resolution>256 and len(getattr(getattr(g, 'synthesis', None), 'to_rgbs', []))>1
+
+class _Preview:
+    "Small pictures of styles, brightness and contrast of each channel as in the whole picture"
+    def __init__(self, g, styles, side=128): self.g,self.styles,self.side,self.tone = g,styles,side,None
+    @torch.no_grad()
+    def __call__(self, values):
+        img = self.g.synthesis(self.styles(values), noise_mode='const', side=self.side)
+        return img if self.tone is None else img*self.tone[0]+self.tone[1]
+    @torch.no_grad()
+    def learn(self, values, img):
+        "Compare with the whole picture"
+        small = self.g.synthesis(self.styles(values), noise_mode='const', side=self.side)
+        whole = F.adaptive_avg_pool2d(img.to(small), self.side)
+        (s,m),(t,n) = [(o.std((0,2,3), keepdim=True),o.mean((0,2,3), keepdim=True)) for o in (small, whole)]
+        self.tone = t/s.clamp_min(1e-6),n-m*t/s.clamp_min(1e-6)
+
 # %% ../nbs/90_widgets.ipynb #1970f3f4
 @delegates(Sliders, but='draw_one')
 class DirectionSliders(Sliders):
@@ -117,7 +147,7 @@ class DirectionSliders(Sliders):
         g,                     # Generator
         directions:Directions, # Found in it
         edit:Edit=None,        # What to start from; pictures that the generator draws by default
-        n:int=3,               # How many of those
+        n:int=None,            # How many of those; 3 by default, 1 of pictures beyond 256x256
         seed:int=0,            # Chooses them
         c=None,                # For a generator that takes codes: one code, or a function of (n, rng)
         reach:float=3.,        # How many usual steps a slider goes either way
@@ -125,12 +155,15 @@ class DirectionSliders(Sliders):
     ):
         check_owner(directions, g)
         self.g,self.directions,self.seed = g,directions,seed
+        n = n or (3 if g.img_resolution<=256 else 1)
+        if g.img_resolution>=256 and str(g.w_avg.device)=='cpu': keep_freed_memory()
         self.start = Edit(owner_of(g), Sampler(g, c).ws(n, seed)) if edit is None else edit
         check_same_owner(self.start.owner, owner_of(g), 'generator')
         def draw(values): return self._edit(values).render(g)
         def draw_one(values): return self._edit(values).only(0).render(g)
         ranges = {o:(-reach,reach,0.) for o in directions.names}
-        super().__init__(draw, ranges, **dict(ncol=len(self.start), draw_one=draw_one)|kwargs)
+        preview = _Preview(g, lambda values: self._edit(values).styles().to(g.w_avg.device)) if _adds_up(g) else None
+        super().__init__(draw, ranges, **dict(ncol=len(self.start), draw_one=draw_one, preview=preview)|kwargs)
 
     def _edit(self, values):
         res = self.start
@@ -158,19 +191,20 @@ class CodeSliders(Sliders):
         space,         # Its factors: `names`
         n:int=3,       # Pictures, each of another `z`
         seed:int=0,    # Chooses them
-        code=None,     # Code to start from, [c_dim]; 0.5 each by default
+        code=None,     # Value of each factor to start from, [n_factors]; 0.5 each by default
         **kwargs       # How to show them, see `Sliders`
     ):
         names = list(space.names)
-        if g.c_dim!=len(names):
-            raise ValueError(f"space should name the {g.c_dim} factors of the generator's code, has {len(names)}: "
+        if g.c_dim!=space.c_dim:
+            raise ValueError(f"space should name the {g.c_dim} factors of the generator's code, has {space.c_dim}: "
                              "take that of the saved model, or sliders along directions")
-        code = torch.full((g.c_dim,), .5) if code is None else torch.as_tensor(code, dtype=torch.float32)
-        check_shape(code, 'code', f'{g.c_dim}')
+        self.space = space
+        code = torch.full((len(names),), .5) if code is None else torch.as_tensor(code, dtype=torch.float32)
+        check_shape(code, 'code', f'{len(names)}')
         z = torch.randn(n, g.z_dim, generator=torch.Generator().manual_seed(seed)).to(g.w_avg.device)
         @torch.no_grad()
         def draw(values, z=z):
-            c = torch.tensor([*values.values()]).to(z).expand(len(z), -1)
+            c = space.expand(torch.tensor([[*values.values()]])).to(z).expand(len(z), -1)
             return g(z, c, noise_mode='const')
         ranges = dict(zip(names, [(0.,1.,o) for o in code.tolist()]))
         super().__init__(draw, ranges, **dict(ncol=n, draw_one=lambda values: draw(values, z[:1]))|kwargs)
@@ -178,4 +212,4 @@ class CodeSliders(Sliders):
     @property
     def code(self)->Tensor: # [c_dim]
         "The code that the sliders stand for"
-        return torch.tensor([*self.values.values()])
+        return self.space.expand(torch.tensor([[*self.values.values()]]))[0]

@@ -8,21 +8,28 @@ __all__ = ['benches', 'check_bench', 'bench', 'bench_lines']
 # %% ../../nbs/bench/84_all.ipynb #cfa0ccc4
 from .data import bench_data
 from .discover import bench_discovery
+from .gpu import bench_gpu
 from .memory import bench_memory
 from .metrics import bench_metrics
-from .train import bench_render,bench_train
+from .pkl import bench_pkl
+from .processes import bench_processes
+from .train import bench_render,bench_steps
 from ..core import machine_info,to_json
 
 # %% ../../nbs/bench/84_all.ipynb #b9fe1453
 def _or(v, default): return default if v is None else v
+def _of_size(res): return [o for o in ('robot-32','robot-64','world-64') if res is None or o.endswith(f'-{res}')] or [f'robot-{res}']
 
 benches = dict( # Name -> function of world, resolution, seconds, seed and images, of which None stands for the default
-    train   =lambda world, res, seconds, seed, n: bench_train(f'{world}-{res or 32}', world, _or(seconds, 60), seed),
+    train   =lambda world, res, seconds, seed, n: bench_steps(world, [res] if res else (32,64), _or(seconds, 240), seed=seed),
     render  =lambda world, res, seconds, seed, n: bench_render(world, res or 64, _or(seconds, 10), seed=seed),
     metrics =lambda world, res, seconds, seed, n: bench_metrics(world, res or 32, seed),
     data    =lambda world, res, seconds, seed, n: bench_data(n, res or 64, _or(seconds, 60), seed),
     discover=lambda world, res, seconds, seed, n: bench_discovery(res or 64, _or(seconds, 60), n or 1_000_000, seed),
-    memory  =lambda world, res, seconds, seed, n: bench_memory(world, res or 64, seed, n or 50_000))
+    memory  =lambda world, res, seconds, seed, n: bench_memory(world, res or 64, seed, n or 50_000),
+    processes=lambda world, res, seconds, seed, n: bench_processes(_of_size(res), world, _or(seconds, 240), seed),
+    gpu     =lambda world, res, seconds, seed, n: bench_gpu(_of_size(res), world, _or(seconds, 120), seed),
+    pkl     =lambda world, res, seconds, seed, n: bench_pkl(res or 256, seed))
 
 # %% ../../nbs/bench/84_all.ipynb #fb1245ab
 def check_bench(
@@ -40,7 +47,7 @@ def check_bench(
                          "leave it out")
     if world!='robot' and what in ('data','discover'):
         raise ValueError(f"world should be robot for {what}, got {world!r}: leave it out")
-    if what in ('metrics','memory') and seconds is not None:
+    if what in ('metrics','memory','pkl') and seconds is not None:
         raise ValueError(f"seconds should not be given for {what}, which runs in full, got {seconds}: leave it out")
 
 # %% ../../nbs/bench/84_all.ipynb #2abbb12f

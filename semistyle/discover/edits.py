@@ -16,7 +16,7 @@ from fastcore.basics import patch
 from ..core import check_shape
 from .invert import Projection,draw
 from .navigator import Directions,change_maps,direction_strips,owner_of
-from ..models.checkpoint import load_state,save_state
+from ..models.checkpoint import SavedModel,load_state,save_state
 from ..viz import show_grid,to_uint8
 
 # %% ../../nbs/discover/66_edits.ipynb #7f4bbb5d
@@ -152,6 +152,12 @@ def along(self:Edit,
 
 # %% ../../nbs/discover/66_edits.ipynb #114d496d
 @patch
+def on_photos(self:Edit, g):
+    "A generator that turns pictures, with those of the edit as its examples; any other as it is"
+    if self.photos is None or not hasattr(g, 'on'): return g
+    return g.on(torch.from_numpy(self.photos.copy()).permute(0,3,1,2).to(g.w_avg.device)/127.5-1)
+
+@patch
 @torch.no_grad()
 def render(self:Edit,
     g,                  # The generator that it belongs to
@@ -159,7 +165,7 @@ def render(self:Edit,
 )->Tensor:              # [N,C,H,W]
     "Draw the edited pictures"
     check_same_owner(self.owner, owner_of(g), 'generator')
-    dev = g.w_avg.device
+    g,dev = self.on_photos(g),g.w_avg.device
     return draw(g, (self.ws if before else self.styles()).to(dev), {k:v.to(dev) for k,v in self.noise.items()})
 
 # %% ../../nbs/discover/66_edits.ipynb #05cf2933
@@ -191,7 +197,7 @@ def turn(self:Edit,
     was = {o['name']:(o['value'],o['layers']) for o in self.moves if o['kind']=='factor'}
     res,code,w = self._with(moves=[o for o in self.moves if o['kind']!='factor']),self.codes,code_styles(g, self.codes)
     for k,(v,at) in (was|{name:(value,layers)}).items():
-        code = code.clone(); code[:,space.names.index(k)] = v
+        code = space.put(code, k, v)
         old,w = w,code_styles(g, code)
         res = res.move(k, 'factor', 1., w-old, at); res.moves[-1]['value'] = float(v)
     return res
@@ -210,6 +216,22 @@ def projection_edit(
                 meta=dict(meta, projection=keep|dict(rows=pr.rows)))
 
 # %% ../../nbs/discover/66_edits.ipynb #1b74d620
+@patch
+@torch.no_grad()
+def photo_edit(self:SavedModel,
+    x:Tensor,         # Pictures, [N,C,H,W] in [-1,1]
+    names=None,       # Of the pictures
+    **meta            # What else to remember, such as `model`
+)->Edit:
+    "An edit without moves of pictures that a generator turns as they are (Nie et al. 2020, appendix D)"
+    g = self.generator
+    if not hasattr(g, 'on'): raise ValueError(f"{self.path.name} should turn given pictures, makes them from nothing: project them, and use projection_edit")
+    codes = self.discriminator.encode(x).clamp(0, 1).cpu()
+    ws = code_styles(g, codes)
+    ws[:,0] = torch.arange(len(x))[:,None]                             # the first style says which picture
+    return Edit(owner_of(g), ws, photos=to_uint8(x), codes=codes, names=names, meta=dict(meta, fine=True))
+
+# %% ../../nbs/discover/66_edits.ipynb #d6667e69
 def save_edit(
     path,      # Folder to make, or to replace where it holds an edit
     edit:Edit, # ...
@@ -267,7 +289,7 @@ def edit_rows(
     "Photographs, what the generator makes of them, what becomes of that, and where it changes"
     a,b = edit.render(g, before=True).cpu(),edit.render(g).cpu()
     rows = {} if edit.photos is None else dict(photo=torch.from_numpy(edit.photos.copy()).permute(0,3,1,2)/127.5-1)
-    rows['projected'] = a
+    rows['redrawn' if edit.meta.get('fine') else 'projected'] = a
     if not edit.moves: return rows
     gap = (b.clamp(-1, 1)-a.clamp(-1, 1)).abs().mean(1, keepdim=True)
     return rows|{'edited':b, 'change':2*gap/gap.amax((1,2,3), keepdim=True).clamp_min(1e-9)-1}
@@ -285,6 +307,7 @@ def rows_figure(
 # %% ../../nbs/discover/66_edits.ipynb #866232d1
 def _one(edit, g, i):
     "The generator with the noise of picture `i`, and its moves as directions that go the whole amount"
+    g = edit.on_photos(g)
     g = _WithNoise(g, {k:v[i:i+1].to(g.w_avg.device) for k,v in edit.noise.items()}) if edit.noise else g
     v = torch.stack([o['amount']*o['variation'][min(i, len(o['variation'])-1)] for o in edit.moves])
     return g,Directions(v, edit.owner, [_label(o) for o in edit.moves]),edit.ws[i:i+1].to(g.w_avg.device)

@@ -13,15 +13,16 @@ import torch
 from torch import Tensor,nn
 from torch.func import functional_call
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 from fastcore.basics import patch
 from fastcore.meta import delegates
 from fastprogress.fastprogress import progress_bar
-from ..core import check_shape
+from ..core import check_number,check_shape,keep_freed_memory,settle_folder,slow_work,worked
 from .navigator import owner_of
 from .subspace import Subspace,informative_subspace
-from ..models.sampling import Sampler
+from ..models.sampling import Sampler,label_code
 from ..models.checkpoint import SavedModel,load_state,save_state
-from ..models.features import DiscriminatorFeatures,PerceptualDistance
+from ..models.features import DiscriminatorFeatures,PerceptualDistance,smaller
 
 # %% ../../nbs/discover/65_invert.ipynb #5a3d6352
 def _pyramid_distance(
@@ -116,9 +117,15 @@ def draw(
     ws:Tensor,        # Styles, [N,num_ws,w_dim]
     noise:dict=None,  # Name -> noise pictures, [N,1,H,W] or [1,1,H,W], in place of the network's own
 )->Tensor:            # [N,C,H,W]
-    "Pictures of styles, the same each time"
-    if not noise: return g.synthesis(ws, noise_mode='const')
-    return functional_call(g.synthesis, noise, (ws,), dict(noise_mode='const'))
+    "Pictures of styles, the same each time; large ones one by one"
+    def one(ws, *maps):
+        if not maps: return g.synthesis(ws, noise_mode='const')
+        return functional_call(g.synthesis, dict(zip(noise, maps)), (ws,), dict(noise_mode='const'))
+    maps,n = [*(noise or {}).values()],len(ws)
+    if n==1 or g.img_resolution<256: return one(ws, *maps)
+    def of(i): return ws[i:i+1],*[o[i:i+1] if len(o)==n else o for o in maps]
+    if not torch.is_grad_enabled(): return torch.cat([one(*of(i)) for i in range(n)])
+    return torch.cat([checkpoint(one, *of(i), use_reentrant=False) for i in range(n)])      # drawn again for the gradient: no maps are kept
 
 # %% ../../nbs/discover/65_invert.ipynb #40f17663
 def _noise_penalty(
@@ -142,7 +149,12 @@ def _nearest_ws(
     bs:int=50,  # Pictures at a time
 )->Tensor:      # [N,num_ws,w_dim]
     "For each picture the candidate that looks most like it from afar"
-    far = torch.cat([_thumbs(draw(g, o)) for o in ws.split(bs)])
+    few = max(1, min(bs, 2**20//g.img_resolution**2))
+    if g.img_resolution>=256 and str(ws.device)=='cpu': keep_freed_memory()
+    far = []
+    with slow_work(len(ws)):
+        for o in ws.split(few): far.append(_thumbs(draw(g, o))); worked(len(o))
+    far = torch.cat(far)
     return ws[torch.cdist(_thumbs(x), far).argmin(1)]
 
 # %% ../../nbs/discover/65_invert.ipynb #7e41c6d2
@@ -294,10 +306,11 @@ def begin(self:Projector,
     x:Tensor,       # Images, [N,C,H,W]
     start,          # 'mean', 'nearest', 'encoder', or styles [N,num_ws,w_dim]
     seed:int=0,     # Of the random pictures
-    n:int=200,      # Random pictures for 'nearest', and codes' latents (an eighth of them) for 'encoder'
+    n:int=None,     # Random pictures for 'nearest', and codes' latents (an eighth of them) for 'encoder'; 200 by default, fewer of large ones
 )->Tensor:          # [N,num_ws,w_dim]
     "Styles to begin with"
     g = self.g
+    n = n or min(200, max(8, 200*128**2//g.img_resolution**2))                     # 50 of 256x256, 8 of 1024x1024
     if isinstance(start, Tensor):
         check_shape(start, 'start', f'{len(x)} {g.num_ws} {g.w_dim}')
         return start.detach().float().to(x.device)
@@ -328,7 +341,8 @@ def project(self:Projector,
 )->Projection:             # The best found, also when it was interrupted
     "Project pictures into W or W+"
     if space not in ('w','w+'): raise ValueError(f"space should be 'w' or 'w+', got {space!r}")
-    if steps<1 or not lr>0: raise ValueError(f"steps should be at least 1 and lr positive, got {steps} and {lr}")
+    check_number(steps, 'steps', 1, whole=True); check_number(lr, 'lr', above=True)
+    for k,v in dict(w_noise=w_noise, prior=prior, **({} if noise_weight is None else dict(noise_weight=noise_weight))).items(): check_number(v, k)
     if resume and save is None: raise ValueError("resume=True takes `save`, the folder of the search's state, got none")
     x = self.check(x)
     start = start if start is not None else 'encoder' if self.encode else 'nearest'
@@ -347,7 +361,7 @@ def project(self:Projector,
 @patch
 def _found(self:Projector, save, meta):
     "The state to go on from, or None"
-    if not (Path(save)/'projection_state.json').exists(): return None
+    if not (settle_folder(save)/'projection_state.json').exists(): return None
     tensors,was = load_state(save, 'projection_state')
     differ = [k for k,v in meta.items() if was.get(k)!=v]
     if differ:
@@ -392,17 +406,20 @@ def model_projector(
     perceptual:Callable=None, # Images x, y -> distances [N]; by default of its discriminator's features, if any
     weight:float=.01,         # Share of the perceptual distance
     samples:int=10_000,       # Of `w`
+    label:int=None,           # Of a generator of classes: begin with one alone
 )->Projector:
     "A projector for a saved model"
     if 'generator' not in model.networks:
         raise ValueError(f"{model.path} should hold a generator, holds {list(model.networks)}: choose another model")
     g,d = model.generator,model.networks.get('discriminator')
-    if g.c_dim and not model.space:
+    if g.c_dim and not model.space and not getattr(g, 'one_hot', False):
         raise ValueError(f"{model.path} should say from where its {g.c_dim} codes are drawn, has no `space`: "
                          "save it with one")
-    if perceptual is None and d is not None: perceptual = PerceptualDistance(DiscriminatorFeatures(d))
-    c = model.space.sample_codes if g.c_dim else None
-    encode = d.encode if g.c_dim and hasattr(d, 'encode') else None
+    if perceptual is None and d is not None:
+        look = DiscriminatorFeatures(d)
+        perceptual = PerceptualDistance(look if g.img_resolution<=256 else smaller(look, 256))
+    c = label_code(model, label) or (model.space.sample_codes if g.c_dim and model.space else None)   # classes are drawn where there is no space
+    encode = d.encode if c and label is None and hasattr(d, 'encode') else None
     subspace = informative_subspace(g, samples, c=c, progress=False)
     return Projector(g, ProjectionDistance(perceptual, weight), subspace, c, encode)
 

@@ -4,21 +4,23 @@
 
 # %% auto #0
 __all__ = ['Navigator', 'apply_edit', 'Directions', 'owner_of', 'check_owner', 'save_directions', 'load_directions',
-           'navigator_directions', 'few_at_once', 'direction_strips', 'change_maps']
+           'navigator_directions', 'find_directions_of', 'few_at_once', 'direction_strips', 'change_maps']
 
 # %% ../../nbs/discover/61_navigator.ipynb #3784a771
 import math
 from collections.abc import Callable
+from pathlib import Path
 import torch
 from torch import Tensor,nn
 from torch.nn import functional as F
 from fastcore.basics import patch
 from fastcore.meta import delegates
-from ..core import check_shape
+from ..core import check_shape,slow_work,worked
 from .subspace import weights_hash
 from ..metrics.discovery import check_directions
 from ..models.sampling import Sampler
 from ..models.checkpoint import load_state,save_state
+from ..models.importing.arrays import array_suffixes,foreign_directions
 
 # %% ../../nbs/discover/61_navigator.ipynb #5485844e
 def _layer_attention(
@@ -142,7 +144,9 @@ class Directions:
         check_shape(self.steps, 'steps', f'{n}')
         if not self.steps.isfinite().all(): raise ValueError(f"steps should be finite, got {self.steps.tolist()}")
         self.attention = None if attention is None else torch.as_tensor(attention).detach().float().cpu()
-        if attention is not None: check_shape(self.attention, 'attention', f"{n} {owner['num_ws']}")
+        if attention is not None:
+            check_shape(self.attention, 'attention', f"{n} {owner['num_ws']}")
+            if not self.attention.isfinite().all(): raise ValueError("attention should be finite, got NaN or infinity: leave it out")
 
     def __len__(self): return len(self.variations)
     def __repr__(self):
@@ -179,6 +183,7 @@ def apply(self:Directions,
     "Move styles along some directions at once; names with blanks are given as **{'wall color':1}"
     for name,amount in amounts.items():
         i = self.index(name)
+        if not math.isfinite(amount): raise ValueError(f"{name} should be moved by a finite amount, got {amount}")
         ws = apply_edit(ws, self.variations[i].to(ws), float(amount)*float(self.steps[i]))
     return ws
 
@@ -234,6 +239,23 @@ def navigator_directions(
     attention = None if nav.logits is None else nav.attention()
     return Directions(nav.variations(), owner_of(g), attention=attention, **kwargs)
 
+# %% ../../nbs/discover/61_navigator.ipynb #0f55a9a4
+def find_directions_of(
+    path,   # Folder of directions, or of a discovery, or a file of arrays, see `foreign_directions`; None: those beside the model
+    model,  # `SavedModel` with a `generator`
+)->Directions:
+    "Directions for a model's generator"
+    places = [Path(path), Path(path)/'directions'] if path is not None else [model.path/'directions']
+    found = next((o for o in places if (o/'directions.json').is_file()), None)
+    if found: return load_directions(found, model.generator)
+    if path is not None and Path(path).suffix.lower() in array_suffixes:
+        names,v = foreign_directions(path, model.generator)
+        return Directions(v, owner_of(model.generator), names)
+    if path is not None: return load_directions(path, model.generator)                     # says what is wrong
+    name = model.path.name
+    raise ValueError(f"directions of {name} should be given: find them with semistyle_discover {name}, and name the "
+                     "folder with --directions")
+
 # %% ../../nbs/discover/61_navigator.ipynb #ece385d7
 def few_at_once(
     g,        # Generator
@@ -253,7 +275,11 @@ def direction_strips(
     "One picture along each direction"
     check_owner(directions, g)
     def draw(name, amount): return g.synthesis(directions.apply(ws, **{name:amount}), noise_mode='const')
-    return {o:torch.cat([draw(o, a) for a in amounts]) for o in directions.names}
+    def strip(name):
+        out = []
+        for a in amounts: out.append(draw(name, a)); worked()
+        return torch.cat(out)
+    with slow_work(len(directions)*len(amounts)): return {o:strip(o) for o in directions.names}
 
 @torch.no_grad()
 def change_maps(

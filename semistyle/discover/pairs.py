@@ -6,6 +6,7 @@
 __all__ = ['PairLoader', 'WorldPairs', 'GeneratedPairs', 'pack_pairs', 'PackedPairs']
 
 # %% ../../nbs/discover/67_pairs.ipynb #95141ad7
+from hashlib import sha256
 import numpy as np,torch
 from torch import Tensor
 from fastcore.basics import store_attr
@@ -109,7 +110,8 @@ class GeneratedPairs(PairLoader):
         ws = torch.cat([ws, apply_edit(ws, self.moves[k].to(device), step.to(device))])
         return *self.g.synthesis(ws, noise_mode='const').float().clamp(-1, 1).cpu().chunk(2),k
     def about(self):
-        return dict(source='generator', directions=self.names, owner=self.directions.owner, steps=list(self.steps),
+        moves = sha256(self.moves.numpy().tobytes()).hexdigest()[:16]
+        return dict(source='generator', directions=self.names, moves=moves, owner=self.directions.owner, steps=list(self.steps),
                     psi=self.psi)
 
 # %% ../../nbs/discover/67_pairs.ipynb #31588e25

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor,nn
 from fastprogress import progress_bar
-from ..core import check_shape
+from ..core import check_number,check_shape
 from ..models.sampling import Sampler,draw_codes
 from ..models.checkpoint import load_state,save_state
 
@@ -25,6 +25,7 @@ def weights_hash(
                          f"{type(net).__name__}")
     h = hashlib.sha256()
     for k,v in sorted(net.state_dict().items()):
+        if k.endswith('synthesis.examples'): continue # pictures that a network keeps are no weights
         h.update(f'{k} {[*v.shape]} {v.dtype}'.encode())
         h.update(v.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return h.hexdigest()[:16]
@@ -110,7 +111,7 @@ def informative_subspace(
     progress:bool=True # Show a progress bar
 )->Subspace:
     "Principal axes of `w` (Härkönen et al. 2020; Zhu et al. 2022, app. A)"
-    if n<2: raise ValueError(f"n should be at least 2 samples, got {n}: a million is usual")
+    check_number(n, 'n', 2, 10**9, whole=True); check_number(seed, 'seed', high=2**63-1, whole=True); check_number(bs, 'bs', 1, whole=True)
     mapping = g.mapping if isinstance(g.mapping, nn.Module) else g
     meta = dict(mapping=weights_hash(mapping), n=n, seed=seed, codes=_codes_id(g, c))
     path = cache and Path(cache)/f"subspace-{hashlib.sha256(repr(meta).encode()).hexdigest()[:16]}"

@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np, torch
 from torch import Tensor,nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 from fastai.callback.core import Callback,CancelFitException
 from fastcore.basics import patch,store_attr
 from fastcore.foundation import L
 from fastcore.meta import delegates
-from ..core import check_names,frozen,settle_folder,to_json
+from ..core import check_names,check_number,frozen,settle_folder,to_json
 from .navigator import Directions,Navigator,apply_edit,navigator_directions,owner_of,save_directions
 from .subspace import Subspace,informative_subspace
 from ..losses.contrast import consistency_loss,diversity_loss,feature_change,orthogonality_loss
@@ -84,17 +85,27 @@ class _DiscoveryStep:
             first,second = (g.mapping(z, batch.get('c')) for z in batch['z'])
             layer = torch.arange(g.num_ws, device=first.device)[:,None]
             self.ws = torch.where(layer<batch['cut'][:,None,None], first, second)
-            self.start = g.synthesis(self.ws, noise_mode='const')
-            self.before = features(self.start)
+            each = [self._look(o) for o in self.ws.split(self._portion())]
+            self.start,*self.before = map(torch.cat, zip(*each))
         if wants: self._edit([o for o in ('own','partner') if o in wants])
+
+    def _portion(self): return 1 if self.g.img_resolution>=256 else 2**20
+
+    def _look(self, ws):
+        "Pictures, and what is seen in them"
+        img = self.g.synthesis(ws, noise_mode='const')
+        return img,*self.features(img)
 
     def _edit(self, names):
         "Draw and read the edits, all in one pass"
         v = self.variations[self.k]
         at = dict(own=(self.ws, self.step[0]), partner=(self.ws.roll(-1, 0), self.step[1]))
         ws = torch.cat([apply_edit(w, v, s) for w,s in (at[o] for o in names)])
-        self.images = dict(zip(names, self.g.synthesis(ws, noise_mode='const').split(len(v))))
-        maps = zip(*[o.split(len(v)) for o in self.features(torch.cat([*self.images.values()]))])
+        if (few:=self._portion())<len(ws) and torch.is_grad_enabled():      # large: one by one, and once more for the gradient
+            img,*maps = map(torch.cat, zip(*[checkpoint(self._look, o, use_reentrant=False) for o in ws.split(few)]))
+        else: img,*maps = self._look(ws)
+        self.images = dict(zip(names, img.split(len(v))))
+        maps = zip(*[o.split(len(v)) for o in maps])
         start = dict(own=self.before, partner=[o.roll(-1, 0) for o in self.before])
         self.changes = {o:feature_change(start[o], [*m]) for o,m in zip(names, maps)}
 
@@ -244,7 +255,7 @@ class StopAfter(Callback):
         kimg:float=None, # Thousands of pictures that are wanted; None: says nothing
         tries:int=5,     # Batches to tell the pace by, after a first one that is slower
     ): store_attr()
-    def before_fit(self): self.start,self.marks = time.monotonic(),[]
+    def before_fit(self): self.start,self.marks,self.said = time.monotonic(),[],False
     def after_batch(self):
         "Stop in time, or look at the pace"
         now = time.monotonic()
@@ -252,13 +263,15 @@ class StopAfter(Callback):
         if self.kimg and len(self.marks)<=self.tries: self.marks.append((now, self.learn.kimg)); self._tell()
 
     def _tell(self):
-        "One sentence, if at this pace less than half of it will be seen"
-        if len(self.marks)<=self.tries: return
+        "One sentence, if at this pace less than half of it will be seen; slow batches are not waited for"
+        (first,_),(last,_) = self.marks[0],self.marks[-1]
+        if len(self.marks)<2 or self.said or len(self.marks)<=self.tries and last-first<10: return
         (first,was),(last,done) = self.marks[0],self.marks[-1]
         will = done+(done-was)/max(last-first, 1e-9)*(60*self.minutes-(last-self.start))
         if will<self.kimg/2:
-            warnings.warn(f"at this pace {self.minutes:g} minutes are enough for about {will:.2g} of {self.kimg:g} "
-                          "kimg: give more minutes, or smaller batches")
+            self.said = True
+            warnings.warn(f"{self.minutes:g} minutes are {will:.2g} of {self.kimg:g} kimg here: give more minutes, or read "
+                          "smaller pictures")
 
 # %% ../../nbs/discover/62_train.ipynb #a0d8b06a
 def _batch_size(g): return max(2, min(8, 8*256**2//g.img_resolution**2))
@@ -321,7 +334,7 @@ def subspace_navigator(
 def _extras(kimg, minutes, progress, save):
     "Callbacks of every run beside its terms"
     more = [CosineDecay(.5, .1)]
-    if progress: more.append(RunBar())
+    if progress: more.append(RunBar(minutes))
     if minutes is not None: more.append(StopAfter(minutes, kimg))
     if save: more.append(SaveState(Path(save)/'state', every_kimg=1.))
     return more
@@ -372,7 +385,7 @@ def learn_directions(
     for name,v in (('kimg',kimg),('lr',lr)):
         if not 0<v<float('inf'): raise ValueError(f"{name} should be positive, got {v}")
     if directions is not None: n_directions = len(directions)
-    if bs is None: bs = _batch_size(g)
+    bs = _batch_size(g) if bs is None else check_number(bs, 'bs', 2, whole=True)
     how = dict(focus=focus, similarity=similarity or ('squared' if method=='prototype' else 'twice'))
     if not isinstance(subspace, Subspace):
         subspace = informative_subspace(g, subspace or 1_000_000, c=c, cache=cache, progress=progress)
