@@ -2782,6 +2782,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                                      'semistyle.processes.gather': ('processes.html#gather', 'semistyle/processes.py'),
                                      'semistyle.processes.joined': ('processes.html#joined', 'semistyle/processes.py'),
                                      'semistyle.processes.launched': ('processes.html#launched', 'semistyle/processes.py'),
+                                     'semistyle.processes.leave_word_to_first': ( 'processes.html#leave_word_to_first',
+                                                                                  'semistyle/processes.py'),
                                      'semistyle.processes.n_processes': ('processes.html#n_processes', 'semistyle/processes.py'),
                                      'semistyle.processes.randn_like_share': ('processes.html#randn_like_share', 'semistyle/processes.py'),
                                      'semistyle.processes.rank': ('processes.html#rank', 'semistyle/processes.py'),

@@ -105,7 +105,10 @@ def _command(on_interrupt='nothing was lost', alone=True):
         except KeyboardInterrupt: code,end = 130,f'interrupted: {on_interrupt}'
         except (ValueError, OSError, ImportError) as e: code,end = 2,_sentence(e)
     if not me: print(f'{Path(sys.argv[0]).stem}: {end}', file=aside)
-    elif code==2 and not alone: print(f'{Path(sys.argv[0]).stem} (process {me}): {end}', file=sys.stderr)
+    elif alone:
+        from semistyle.processes import leave_word_to_first
+        leave_word_to_first()
+    elif code==2: print(f'{Path(sys.argv[0]).stem} (process {me}): {end}', file=sys.stderr)
     sys.exit(code)
 
 # %% ../nbs/91_cli.ipynb #c118537c

@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['n_processes', 'rank', 'launched', 'share_rows', 'sharing', 'whole', 'share', 'randn_like_share', 'LostProcess',
-           'all_mean', 'average_grads', 'gather', 'any_of', 'first_says', 'send_first', 'joined', 'first_one_first']
+           'all_mean', 'average_grads', 'gather', 'any_of', 'first_says', 'send_first', 'joined', 'leave_word_to_first',
+           'first_one_first']
 
 # %% ../nbs/03_processes.ipynb #8e9612d8
-import os
+import os,time
 from contextlib import contextmanager
 from datetime import timedelta
 import torch
@@ -179,11 +180,17 @@ def joined(
     try: yield
     finally: dist.destroy_process_group()
 
+def leave_word_to_first(
+    seconds:float=10. # At most; a launcher ends the others as soon as the first one has ended
+):
+    "Wait with ending until the first process has said why: a launcher that sees one end kills the others, in the middle of their last words"
+    time.sleep(seconds)
+
 @contextmanager
 def first_one_first():
     "The first process goes through a block, and then the others; where it cannot, they end and leave the word to it"
     if rank():
-        if not first_says(0): raise SystemExit(2)
+        if not first_says(0): leave_word_to_first(); raise SystemExit(2)
         yield
         return
     done = False
