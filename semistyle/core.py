@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['set_seed', 'rng_state', 'set_rng_state', 'seeded', 'frozen', 'default_device', 'fast_dtype', 'keep_freed_memory',
-           'check_shape', 'check_number', 'check_floats', 'check_pictures', 'check_names', 'writing', 'write_atomic',
-           'settle_folder', 'atomic_folder', 'alone_in', 'alone_at', 'file_sha256', 'to_json', 'write_json',
-           'read_json', 'ShareBar', 'slow_work', 'worked', 'mean_std', 'git_commit', 'machine_info', 'record_result']
+           'check_shape', 'check_number', 'check_floats', 'check_pictures', 'check_names', 'writing', 'passing',
+           'write_atomic', 'settle_folder', 'atomic_folder', 'alone_in', 'alone_at', 'file_sha256', 'to_json',
+           'write_json', 'read_json', 'ShareBar', 'slow_work', 'worked', 'mean_std', 'git_commit', 'machine_info',
+           'record_result']
 
 # %% ../nbs/00_core.ipynb #887687e3
 import ctypes,errno,hashlib,inspect,json,math,os,platform,random,re,shlex,shutil,subprocess,sys,time,uuid
-from contextlib import contextmanager,suppress
+from contextlib import ExitStack,contextmanager,suppress
 from difflib import get_close_matches
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError,version
@@ -235,20 +236,6 @@ def _write_sync(path, data):
         f.write(data.encode() if isinstance(data, str) else data)
         f.flush(); os.fsync(f.fileno())
 
-# %% ../nbs/00_core.ipynb #ce031c9e
-def write_atomic(
-    path, # File to write; its folder is made when missing
-    data  # Bytes, or text to store as UTF-8
-):
-    "Write all of a file or leave it as it was"
-    path = Path(path); new = _beside(path, 'new')
-    with writing(path):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write_sync(new, data); os.replace(new, path)
-        finally:
-            with suppress(OSError): new.unlink()
-
 # %% ../nbs/00_core.ipynb #099765d6
 def _left(path, what):
     "What saves of exactly `path` left beside it, the youngest first"
@@ -257,16 +244,58 @@ def _left(path, what):
     return sorted(found, key=lambda o: -o.stat().st_mtime)
 
 @contextmanager
-def _held(folder):
-    "Lock a folder, and yield whether nobody else has: None where there are no locks"
+def _held(path):
+    "Lock a file or folder, and yield whether nobody else has: None where there are no locks"
     if not fcntl: yield; return
-    fd = os.open(folder, os.O_RDONLY)
+    fd = os.open(path, os.O_RDONLY)
     try:
         try: fcntl.flock(fd, fcntl.LOCK_EX|fcntl.LOCK_NB); mine = True
         except BlockingIOError: mine = False
         except OSError: mine = None
         yield mine
     finally: os.close(fd)
+
+def _clear_left(path, wait=-math.inf):
+    "Remove what killed saves left of `path`: what nobody holds and `wait` seconds have passed over; an hour, longer than any save takes, where there are no locks"
+    with suppress(OSError):  # another process may be clearing too
+        for o in _left(path, 'new'):
+            with _held(o) as mine:
+                if mine is False or time.time()-o.stat().st_mtime <= (3600 if mine is None else wait): continue
+                shutil.rmtree(o) if o.is_dir() else o.unlink()
+
+# %% ../nbs/00_core.ipynb #099765d7
+@contextmanager
+def passing(
+    path,             # File or folder that is to be replaced
+    folder:bool=False # Make a folder
+):
+    "Yield the passing name of an empty file or folder beside `path`, to be filled and renamed, and removed if it is not; what killed saves left there is gone"
+    path = Path(path)
+    _clear_left(path)
+    with ExitStack() as held:
+        for attempt in range(20):
+            new = _beside(path, 'new')
+            if folder: new.mkdir(parents=True)
+            else: open(new, 'xb').close()
+            with suppress(FileNotFoundError):
+                if held.enter_context(_held(new)) is not False and new.exists(): break
+            held.close()      # another save took it for a left one before it was held
+        try: yield new
+        finally:
+            if folder: shutil.rmtree(new, ignore_errors=True)
+            else:
+                with suppress(OSError): new.unlink()
+
+# %% ../nbs/00_core.ipynb #ce031c9e
+def write_atomic(
+    path, # File to write; its folder is made when missing
+    data  # Bytes, or text to store as UTF-8
+):
+    "Write all of a file or leave it as it was"
+    path = Path(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with passing(path) as new: _write_sync(new, data); os.replace(new, path)
 
 # %% ../nbs/00_core.ipynb #c8b87f7f
 def settle_folder(
@@ -278,10 +307,7 @@ def settle_folder(
         for o in _left(path, 'old'):
             if path.exists(): shutil.rmtree(o)
             else: os.replace(o, path)
-        for o in _left(path, 'new'):  # an hour is longer than any save takes
-            if time.time()-o.stat().st_mtime > 3600:
-                with _held(o) as mine:
-                    if mine is not False: shutil.rmtree(o)
+    _clear_left(path, 3600)  # a reader's locks may not be those of the machine that writes
     return path
 
 # %% ../nbs/00_core.ipynb #0657a468
@@ -318,15 +344,12 @@ def atomic_folder(
         settle_folder(path)
         if marker and _lacks(path, marker) and _lacks(path, marker):  # twice: another process may be at the swap
             raise ValueError(f"{path} should be empty or hold {marker}, holds other things: choose another folder")
-        new = _beside(path, 'new'); new.mkdir(parents=True)
-        try:
-            with _held(new):
-                yield new
-                for o in new.rglob('*'):
-                    if o.is_file():
-                        with open(o, 'rb') as f: os.fsync(f.fileno())
+        with passing(path, folder=True) as new:
+            yield new
+            for o in new.rglob('*'):
+                if o.is_file():
+                    with open(o, 'rb') as f: os.fsync(f.fileno())
             _swap(new, path)
-        finally: shutil.rmtree(new, ignore_errors=True)
 
 # %% ../nbs/00_core.ipynb #7cabc83f
 @contextmanager

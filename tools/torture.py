@@ -2,7 +2,7 @@
 
     python tools/torture.py                     # every kind of run, at eight moments of each sort and at six random times
     python tools/torture.py train --moments 0   # one kind, at every moment there is
-    python tools/torture.py --record results/torture   # and the counts of each kind as a file there
+    python tools/torture.py --record results/torture   # and the counts of each kind as a file there, written anew after each kill
 
 A kill is SIGKILL by the process itself, just before or just after its n-th `os.replace`, `os.fsync`, `os.unlink` or `os.rmdir`; at a random time it is
 SIGKILL or, every other time, SIGTERM from outside; of a demo, which takes half a minute, only these. Then the command goes on as a user
@@ -74,6 +74,8 @@ KINDS = dict(  # each makes what it needs in a folder
                             again=True),
     eval    =lambda o: kind('eval', ['robot-64', '--n', 100, '--seeds', 2], ['metrics.json'], (), True, 'metrics.json'),
     export  =lambda o: kind('export', exported(o), ['model.onnx','page/index.html'], (), True, to=('--onnx','{}/model.onnx','--page','{}/page')),
+    show    =lambda o: kind('show', [tiny(o)/'tiny', '--kind', 'grid'], ['a.png','a.json'], (), True, to=('--out','{}/a.png')),
+    **{'import':lambda o: kind('import', [tiny(o)/'tiny', '--n', 2], ['m/generator.safetensors','m.png','m.json'], (), True, to=('--out','{}/m'))},
     demo    =lambda o: kind('demo', ['--minutes', .5], [], (), True))
 
 def _script(command, folder):
@@ -130,22 +132,22 @@ def _content(path):
 def lost(whole, out, files):
     "What differs from a run that nobody disturbed"
     wrong = [o for o in files if not (out/o).exists() or _content(out/o)!=_content(whole/o)]
-    have = {o.name for o in out.iterdir()}
-    return wrong+sorted(have^{o.name for o in whole.iterdir()})
+    def names(at): return {str(o.relative_to(at)) for o in at.rglob('*')}
+    return wrong+sorted(names(out)^names(whole))
 
 def kills(counts, seconds, moments, times, rng):
     "When to kill: (name, arguments of `act`)"
     for sort in SORTS if moments is not None else ():
         total = counts.get(sort[:-1], 0)
-        step = max(1, total//moments) if moments else 1
-        last = 1 if moments==1 else 3
-        for n in sorted({*range(1, total+1, step), *range(max(1, total-last+1), total+1)}): yield f'{sort}{n}',dict(sort=sort, n=n)
+        some,last = moments or total,1 if moments==1 else 3
+        spread = {1+i*(total-1)//max(1, some-1) for i in range(some) if total}
+        for n in sorted({*spread, *range(max(1, total-last+1), total+1)}): yield f'{sort}{n}',dict(sort=sort, n=n)
     for i in range(times):
         sign,after = (signal.SIGKILL,signal.SIGTERM)[i%2],rng.uniform(0, seconds if i else min(1, seconds))
         yield f'{sign.name} after {after:.2f} s',dict(sign=sign, after=after)
 
-def torture(name, home, moments, times=0, seed=0, say=print):
-    "Kill one kind of run at its moments; sentences that say what was lost, and counts"
+def torture(name, home, moments, times=0, seed=0, say=print, record=lambda counts: None):
+    "Kill one kind of run at its moments; sentences that say what was lost, and counts, which `record` has after each kill"
     k,whole,bad,n = KINDS[name](home),home/'whole',[],dict(events=0, moments=0, at_moments=0, at_times=0)
     start = time.monotonic()
     whole.mkdir()
@@ -166,6 +168,7 @@ def torture(name, home, moments, times=0, seed=0, say=print):
             say(bad[-1], flush=True)
         n['at_moments' if 'sort' in how else 'at_times'] += 1
         for o in home.glob(f'{out.name}*'): shutil.rmtree(o, ignore_errors=True)
+        record(n | dict(lost=len(bad)))
     say(f"{name}: {n['at_moments']} kills at {n['moments']} moments and {n['at_times']} at random times, {len(bad)} lost something", flush=True)
     return bad,n
 
@@ -174,7 +177,7 @@ def main():
     # argparse, as `call_parse` takes only one command in a process, and that is the one that is killed
     p = argparse.ArgumentParser(description=main.__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     p.add_argument('kinds', nargs='*', default=[*KINDS], help='Kinds of runs')
-    p.add_argument('--moments', type=int, default=8, help='Kills of each sort of event, and its last three; 0: every one')
+    p.add_argument('--moments', type=int, default=8, help='Kills of each sort of event, spread over the run, and its last three; 0: every one')
     p.add_argument('--times', type=int, default=6, help='Kills at random times')
     p.add_argument('--seed', type=int, default=0, help='Of the random times')
     p.add_argument('--record', help='Folder for a file of the counts of each kind')
@@ -182,7 +185,8 @@ def main():
     os.environ['OMP_NUM_THREADS'] = '1'
     import torch
     torch.set_num_threads(1)
-    for o in ('cli','runs.train','runs.discover','runs.page','runs.edit','runs.distill','runs.evaluate','runs.demo','runs.export','data.check','data.packed'):
+    from semistyle.core import record_result
+    for o in ('cli','runs.train','runs.discover','runs.page','runs.edit','runs.distill','runs.evaluate','runs.demo','runs.export','runs.show','data.check','data.packed'):
         import_module(f'semistyle.{o}')
     for o in ('onnxruntime','onnxscript','torch.onnx'): import_module(o)
     start,bad,done = time.monotonic(),[],0
@@ -190,12 +194,11 @@ def main():
         for name in args.kinds:
             (Path(tmp)/name).mkdir()
             begun = time.monotonic()
-            b,n = torture(name, Path(tmp)/name, None if name=='demo' else args.moments, args.times, args.seed)
+            def record(counts):
+                command = f'python tools/torture.py {name} --moments {args.moments} --times {args.times}'
+                if args.record: record_result(Path(args.record)/f'{name}.json', command, args.seed, time.monotonic()-begun, counts, kind=name)
+            b,n = torture(name, Path(tmp)/name, None if name=='demo' else args.moments, args.times, args.seed, record=record)
             bad,done = bad+b,done+n['at_moments']+n['at_times']
-            if args.record:
-                from semistyle.core import record_result
-                record_result(Path(args.record)/f'{name}.json', f'python tools/torture.py {name} --moments {args.moments} --times {args.times}', args.seed,
-                              time.monotonic()-begun, n | dict(lost=len(b)), kind=name)
     print('\n'.join(bad) or 'nothing was lost', f'({done} kills, {time.monotonic()-start:.0f} s)')
     if bad: sys.exit(1)
 

@@ -9,7 +9,7 @@ __all__ = ['cars3d_space', 'Cars3D', 'open_cars3d']
 import io,os,re,zlib
 from pathlib import Path
 import numpy as np
-from ..core import write_atomic,writing
+from ..core import passing,write_atomic,writing
 from .casting import default_cache
 from .factors import FactorSpace
 from .files import Files,Rows,need,tar_files
@@ -56,9 +56,9 @@ def _unpack_cars(path, space, target):
     def pieces():
         for name,data in files():
             if name.endswith('.mat'): yield order.index(Path(name).stem), _car(data, space, f'{path}/{name}')
-    shape,new = None,target.with_name(f'.{target.name}.{os.getpid()}')
+    shape = None
     with writing(target): target.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with passing(target) as new:
         with writing(target), open(new, 'wb') as f:
             for i,a in pieces():
                 if shape not in (None,a.shape):
@@ -66,7 +66,6 @@ def _unpack_cars(path, space, target):
                 shape = a.shape
                 f.seek(i*a.nbytes); f.write(a.tobytes())
         os.replace(new, target)
-    finally: new.unlink(missing_ok=True)
     write_atomic(target.with_suffix('.shape'), ' '.join(map(str, shape)))
 
 # %% ../../nbs/data/14_cars.ipynb #bbd4423a

@@ -7,16 +7,15 @@ __all__ = ['check_sizes', 'Files', 'open_files', 'tar_files', 'Rows', 'unpack_on
            'download']
 
 # %% ../../nbs/data/12_files.ipynb #0c5b72f6
-import hashlib,http.client,importlib,os,re,shutil,stat,sys,tarfile,threading,uuid,zipfile,zlib
+import hashlib,http.client,importlib,os,re,shutil,stat,sys,tarfile,threading,zipfile,zlib
 import urllib.error,urllib.request
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 import numpy as np
 from fastcore.basics import patch
-from ..core import read_json,write_json,writing
+from ..core import passing,read_json,write_json,writing
 from .casting import default_cache
 
 # %% ../../nbs/data/12_files.ipynb #a57480d8
@@ -244,9 +243,8 @@ def unpack_once(
     source,          # What is unpacked, for messages
 )->Path:             # `target`
     "Write what `stream` gives to `target`, whole or not at all, unless it is there already"
-    target = Path(target)
+    target,got = Path(target),0
     if target.exists() and target.stat().st_size==nbytes: return target
-    new,got = target.with_name(f'.{target.name}.{uuid.uuid4().hex[:8]}'),0
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(target.parent).free
@@ -254,7 +252,7 @@ def unpack_once(
         raise ValueError(f"{source} should be unpacked into {target.parent}, which takes {nbytes:,} bytes, {free:,} "
                          "are free: free some, or set $SEMISTYLE_CACHE to another disk")
     if nbytes>2**30: print(f"unpacking {source} once into {target} ({nbytes/2**30:.1f} GB)", file=sys.stderr)
-    try:
+    with passing(target) as new:
         with stream() as f, writing(target), open(new, 'wb') as out:
             while piece := _piece(f, source):
                 got += len(piece)
@@ -265,8 +263,6 @@ def unpack_once(
                              f"{'more' if got>nbytes else f'{got:,}'}: "
                              "it is damaged, get it again")
         os.replace(new, target)
-    finally:
-        with suppress(OSError): new.unlink()
     return target
 
 def _piece(f, source):

@@ -192,7 +192,6 @@ def _finish(store, plan, crcs, codes):
     if codes is not None:
         np.save(store/'codes.npy', codes)
         info['codes_sha256'] = file_sha256(store/'codes.npy')
-    for o in store.glob('.packed.json.new-*'): o.unlink()  # of an earlier call that was killed here
     for o in store.iterdir():
         with open(o, 'rb') as f: os.fsync(f.fileno())
     write_json(store/'packed.json', info | dict(checksum=_digest(info)))
