@@ -85,7 +85,7 @@ def test_sigkill_again_and_again(tmp_path, seed):
     same(whole, out)
 
 @pytest.mark.slow
-@pytest.mark.parametrize('kind', ['train','photos','plain','pack','discover','edit','distill','eval'])
+@pytest.mark.parametrize('kind', ['train','photos','plain','pack','discover','edit','distill','eval','show','import'])
 def test_killed_at_chosen_moments(kind):
     "Before and after renames, syncs and deletes, the last ones of a run among them: nothing is lost, and nothing is left over"
     p = subprocess.run([sys.executable, ROOT/'tools'/'torture.py', kind, '--moments', '2', '--times', '2'], capture_output=True, text=True,
