@@ -109,6 +109,15 @@ def test_unseen_pictures_are_turned(here, row):
     assert [o['pictures'] for o in res]==['robot','robot-novel'] and [o['turned'] for o in res]==[2 if row=='projection' else 20]*2
     assert all(o['turn_ratio']>0 and o['kept']>0 and ('l2' in o)==(row!='projection') for o in res)
 
+@pytest.mark.parametrize('row,missing', [('eta_0.5',0.),('eta_2.5_known_75',.25)])
+def test_forty_attributes(here, row, missing):
+    "Files that are laid out as CelebA's, by the same preset; measured on heads that nobody saw"
+    driver.main('semi_stylegan_attributes', seeds=1, rows=row, set='preset=robot-16 kimg=.08 n=60 heads=400 oracle_kimg=.1')
+    res = read_json(here[0]/'results'/'semi_stylegan_attributes'/f'{row}-0.json')
+    assert len(res['attributes'])==40 and {'mig','l2'} <= res['oracle'].keys() and res['rows'][0]['missing']==missing and res['rows'][0]['l2_gen']>0
+    folder = here[0]/'runs'/'experiments'/'semi_stylegan_attributes'/f'heads-400-0-{missing:g}'
+    assert (' 0' in (folder/'list_attr_celeba.txt').read_text())==bool(missing)
+
 def test_a_relative_that_has_no_encoder(here):
     tmp,_ = here
     driver.main('semi_stylegan_relatives', seeds=1, rows='projection', set='preset=robot-16 kimg=.08 n=200')

@@ -6,6 +6,7 @@
 __all__ = ['open_celeba']
 
 # %% ../../nbs/data/14_celeba.ipynb #64d66297
+import math
 from pathlib import Path
 from .files import find_file
 from .images import ImageFiles
@@ -52,13 +53,13 @@ def open_celeba(
     lacks += ['list_eval_partition.txt']*bool(partition and not lists['list_eval_partition'])
     if lacks: raise ValueError(f"{path} should hold {' and '.join(lacks)}, does not: download it")
     names,table = _celeba_list(lists['list_attr_celeba'])
-    if bad := next((k for k,v in table.items() if set(v)-{-1.,1.}), None):
-        raise ValueError(f"{lists['list_attr_celeba']} should hold -1 and 1, holds others for {bad}")
+    if bad := next((k for k,v in table.items() if set(v)-{-1.,0.,1.}), None):
+        raise ValueError(f"{lists['list_attr_celeba']} should hold -1 and 1, or 0 where nobody knows, holds others for {bad}")
     unknown = set(attributes or ())-set(names)
     if unknown: raise ValueError(f"`attributes` should be among {names}, got {sorted(unknown)}")
     use = [names.index(o) for o in attributes or names]
     part = _celeba_list(lists['list_eval_partition'])[1] if partition else {}
-    table = {k:[v[i] for i in use] for k,v in table.items() if not partition or part.get(k)==[_celeba_parts[partition]]}
+    table = {k:[v[i] or math.nan for i in use] for k,v in table.items() if not partition or part.get(k)==[_celeba_parts[partition]]}
     keep = (lambda o: o.rpartition('/')[2] in table) if partition else None
     labels = [names[i] for i in use],table,(-1.,1.),lists['list_attr_celeba']
     return ImageFiles(images, resolution, labels, fit=fit, filter=filter, keep=keep, skip_broken=skip_broken,

@@ -63,7 +63,7 @@ class Oracle(nn.Module):
 
 # %% ../../nbs/models/27_oracle.ipynb #a2a78abb
 def held_out(
-    world,            # A rendered world: `len`, `space`
+    world,            # A world, or labelled pictures: `len`, `space`
     n_test:int=10_000,# Pictures; at most a tenth of the world
     seed:int=0,       # As given to `train_oracle`
 )->tuple:             # Indices to test on [n_test], and to train on
@@ -94,15 +94,17 @@ def one_cycle(
     return min(1, 20*share+.01)*(1+math.cos(math.pi*share))/2
 
 # %% ../../nbs/models/27_oracle.ipynb #15c5ec5d
+def _off(read, codes): return torch.where(codes==codes, read-codes, 0.)  # a label that nobody knows is no error
+
 @torch.no_grad()
 def _errors(net, world, codes, idx, device):
     "Length of the error in each of some pictures"
     read = [net(world.tensor(o).to(device)).cpu() for o in np.array_split(idx, math.ceil(len(idx)/250))]
-    return (torch.cat(read)-codes[idx]).double().norm(dim=1)
+    return _off(torch.cat(read), codes[idx]).double().norm(dim=1)
 
 # %% ../../nbs/models/27_oracle.ipynb #d688e5af
 def train_oracle(
-    world,               # A rendered world: `space`, `image_shape`, `tensor(idx)`, `len`
+    world,               # A world, or labelled pictures: `space`, `image_shape`, `tensor(idx)`, `codes(idx)` with NaN where nobody knows, `len`
     seconds:float=None,  # Stop after this time at the latest; the schedule shrinks to fit
     kimg:float=200,      # Thousands of images to train on
     seed:int=0,          # Chooses the held-out pictures, the first weights and the batches
@@ -113,9 +115,9 @@ def train_oracle(
     net:nn.Module=None,  # Network to train; by default an `Oracle` that fits `world`
     device=None,         # By default `default_device()`
 )->nn.Module:            # Frozen; its attribute `record` holds its own `l2` on `held_out` pictures, and how it was trained
-    "Train an encoder on all labels of `world`, but for the pictures that measure it"
+    "Train an encoder on all labels of `world`, but for those of the pictures that measure it"
     start,rng,device = time.perf_counter(),np.random.default_rng(seed),torch.device(device or default_device())
-    codes = torch.from_numpy(world.space.to_codes(world.space.to_factors(np.arange(len(world)))))
+    codes = torch.from_numpy(np.float32(world.codes(np.arange(len(world)))))
     test,train = held_out(world, n_test, seed)
     rng.permutation(len(world))  # drawn by `held_out`; the batches come after it
     if net is None:
@@ -127,7 +129,7 @@ def train_oracle(
     for share in pace(kimg, seconds, bs):
         idx = train[rng.integers(len(train), size=bs)]
         with torch.autocast(device.type, dtype, enabled=dtype!=torch.float32): read = net(world.tensor(idx).to(device))
-        loss = (read-codes[idx].to(device)).norm(dim=1).mean()
+        loss = _off(read, codes[idx].to(device)).norm(dim=1).mean()
         loss.backward()
         opt.param_groups[0]['lr'] = lr*one_cycle(share)
         opt.step(); opt.zero_grad(); seen += bs

@@ -73,7 +73,7 @@ def parse_settings(
     return res
 
 # %% ../../nbs/runs/70_train.ipynb #a0455672
-_data_of = {'celeba-256': dict(world='celeba', filter='lanczos')} | { # What a preset says of its data
+_data_of = {'celeba-256': dict(world='celeba', filter='lanczos'), 'celeba-64': dict(world='celeba')} | { # What a preset says of its data
     k:dict(world=k.split('-')[-2]) for k in presets if k.split('-')[0] in ('info','infogan','fine','acgan','projection') and k.count('-')>1 and k.split('-')[-2]!='star'}
 
 def _suited(p, ds, given):

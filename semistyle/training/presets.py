@@ -51,6 +51,7 @@ presets = {
     'paper':    _semi,
     'celeba-256': _semi | dict(img_resolution=256, eta=0.005, gamma_g=1., beta=1., grid_codes=True),
     **{f'{o}-64': _few | dict(img_resolution=64, kimg=1_000) for o in _worlds},
+    'celeba-64': _few | dict(img_resolution=64, kimg=300, gamma_g=1., beta=1.),
     **{f'{o}-32': _fewer | dict(img_resolution=32, kimg=180) for o in _worlds},
     'robot-16': _few | dict(img_resolution=16, kimg=1, bs=8, labelled_bs=8, kernels=False, grow_share=0., d_args=_tiny,
                             g_args=_tiny | dict(z_dim=8, w_dim=32, mapping_layers=2, mapping_lr_mul=1., use_noise=False)),

@@ -1,0 +1,59 @@
+"""CelebA's way of working without CelebA: forty binary attributes of drawn heads, taught from few labels, some of them missing (Nie et al. 2020,
+section 5.4).
+
+    python experiments/run.py semi_stylegan_attributes --seeds 3
+
+The drawings lie in files that are laid out as CelebA's, and every row is the run that `semistyle_train FOLDER --preset celeba-64` makes of them."""
+from semi_stylegan_table3 import settings_of
+
+settings = dict(
+    preset='celeba-64', # Settings that every row starts from
+    kimg=120.,          # Thousands of images for each row
+    heads=40_000,       # Drawings
+    n=10_000,           # Other drawings, which only the metrics see
+    oracle_kimg=150.)   # Thousands of images for the judge
+rows = {
+    'eta_0.5':       dict(eta=.005),              # as the paper has for CelebA: here 200 heads
+    'eta_2.5':       dict(eta=.025),              # 1,000 heads, as many as the paper's 0.5 % are
+    'eta_2.5_known_75': dict(eta=.025, missing=.25), # of each head's marks a quarter is not known
+}
+
+def drawn(row, n, seed=0, missing=0.):
+    "A folder of heads"
+    from semistyle.core import read_json
+    from semistyle.data.heads import write_heads
+    folder,want = row.folder.parent/f'heads-{n}-{seed}-{missing:g}',dict(n=n, seed=seed, missing=missing)
+    if not (folder/'heads.json').exists() or read_json(folder/'heads.json')!=want: write_heads(folder, **want)
+    return folder
+
+def judge(row, world):
+    "An oracle that has seen all labels"
+    from semistyle.models.checkpoint import load_model,save_model
+    from semistyle.models.oracle import train_oracle
+    at = row.folder.parent/f"heads-oracle-{row.settings['heads']}-{row.settings['oracle_kimg']:g}"
+    if not at.exists():
+        net = train_oracle(world, kimg=row.settings['oracle_kimg'], progress=False)
+        save_model(at, dict(net.record) | dict(space=world.space), oracle=net)
+    return load_model(at)
+
+def run_row(row):
+    "Train one row with one seed, and record it"
+    import torch
+    from semistyle.data.celeba import open_celeba
+    from semistyle.metrics.disentangle import evaluate_generator
+    from semistyle.metrics.labels import evaluate_labels
+    from semistyle.models.checkpoint import load_model
+    missing,s = row.how.get('missing', 0.),row.settings
+    row.how = {k:v for k,v in row.how.items() if k!='missing'}
+    p,changes = settings_of(row)
+    every,test = [open_celeba(drawn(row, n, seed), p['img_resolution']) for n,seed in ((s['heads'],0),(s['n'],1))]
+    model = judge(row, every)
+    learn = row.train(world=str(drawn(row, s['heads'], missing=missing)), preset=s['preset'], **changes)
+    g,d = learn.generator_ema.g_ema,learn.generator_ema.d_ema
+    def generate(c): return g(torch.randn(len(c), g.z_dim), c, noise_mode='const')
+    (res,table),(true,best) = [evaluate_labels(o, test, s['n'], row.seed) for o in (d.encode,model.oracle)]
+    res |= evaluate_generator(generate, model.oracle, test.space, s['n'], row.seed)
+    row.record(seconds=load_model(row.folder/'model').config['seconds'], oracle=true | dict(kimg=model.config['kimg']), attributes=table, attributes_true=best,
+               rows=[dict(method=row.name, world=f"heads-{p['img_resolution']}", seed=row.seed, eta=(p|changes)['eta'], missing=missing,
+                          kimg=round(learn.kimg, 3), **res)])
+    return {k:round(v, 3) for k,v in (res | {f'{k}_true':v for k,v in true.items()}).items()}
