@@ -1,4 +1,4 @@
-"""What else could be made of the same few labels: conditional GANs and a semi-supervised VAE, measured as Semi-StyleGAN is.
+"""What else could be made of the same few labels: conditional GANs, a semi-supervised VAE and one that knows groups, measured as Semi-StyleGAN is.
 
     python experiments/run.py semi_stylegan_relatives --seeds 3
     python experiments/run.py semi_stylegan_relatives --seeds 3 --set "eta=.001"
@@ -11,7 +11,8 @@ rows = {
     'semi':       dict(),
     'acgan':      dict(gamma_g=1., gamma_e=1., beta=1., alpha=0.),
     'projection': dict(kind='projection'),
-    'semi_vae':   dict(vae=True),
+    'semi_vae':   dict(vae='labels'),
+    'ml_vae':     dict(vae='groups'),
 }
 
 def target(row, seed, settings): return f"{settings['preset']}/eta-{settings['eta']:g}/{row}-{seed}.json"
@@ -34,19 +35,23 @@ def run_gan(row, world, oracle):
     return learn,measure(learn, world, oracle, row.seed, s['n'])
 
 def run_vae(row, world, oracle):
-    "A VAE that is told the labels of as many images"
+    "A VAE that is told the labels of as many images, or which of them have one in common"
     import torch
     from semistyle.data.loaders import FactorLoader,split_labels
-    from semistyle.discover.distill import LabelledDimensions,draw_labels,read_labels,train_vae
+    from semistyle.discover.distill import GroupCodes,GroupedDimensions,LabelledDimensions,draw_labels,read_labels,train_vae
     from semistyle.metrics.control import control_between
     from semistyle.metrics.disentangle import evaluate_encoder,evaluate_generator,render_ratio
     s,k = row.settings,world.space.n_factors
     few = FactorLoader(world, split_labels(world, s['eta'], row.seed), bs=64, labelled_bs=32, seed=row.seed)
+    term = (LabelledDimensions if row.how['vae']=='labels' else GroupedDimensions)(few)
     res = train_vae(FactorLoader(world, bs=64, seed=row.seed), z_dim=k+8, width=s['vae_width'], lr=s['vae_lr'], kimg=s['kimg'], seed=row.seed,
-                    terms=[LabelledDimensions(few)], save=row.folder, resume=True, progress=False)
-    def encode(x): return read_labels(res.vae, x, k)
+                    terms=[term], save=row.folder, resume=True, progress=False)
+    if row.how['vae']=='groups':
+        known = few.split.labelled[:2000]
+        with torch.no_grad(): codes = GroupCodes(res.vae, world.tensor(known), torch.as_tensor(world.codes(known)))
+    encode = (lambda x: read_labels(res.vae, x, k)) if row.how['vae']=='labels' else codes.read
     @torch.no_grad()
-    def generate(c): return draw_labels(res.vae, c)
+    def generate(c): return draw_labels(res.vae, c) if row.how['vae']=='labels' else codes.draw(c)
     got = evaluate_encoder(encode, world, s['n'], row.seed) | dict(render_ratio=render_ratio(generate, world, seed=row.seed))
     if oracle is not None: got |= evaluate_generator(generate, oracle, world.space, s['n'], row.seed)
     return res.learn,got | control_between(generate, world, oracle, s['n']//10, row.seed)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['VAETerm', 'SharedDimensions', 'Reconstruction', 'PriorDivergence', 'TotalCorrelation', 'DensityRatio',
-           'LabelledDimensions', 'read_labels', 'draw_labels', 'VAELearner', 'Distilled', 'train_vae', 'vae_method',
-           'distill_encoder', 'score_encoder', 'code_traversals']
+           'LabelledDimensions', 'read_labels', 'draw_labels', 'GroupedDimensions', 'GroupCodes', 'VAELearner',
+           'Distilled', 'train_vae', 'vae_method', 'distill_encoder', 'score_encoder', 'code_traversals']
 
 # %% ../../nbs/discover/68_distill.ipynb #c0c6f39c
 import time
@@ -23,7 +23,7 @@ from .train import StopAfter
 from ..losses.correlation import estimators,kl_parts,permute_dims,ratio_correlation,ratio_loss
 from ..metrics.factors import evaluate_factors
 from ..models.checkpoint import save_model
-from ..models.vae import CodeDiscriminator,VAE,average_shared,draw_latents,likelihoods,prior_kl,shared_rules
+from ..models.vae import CodeDiscriminator,VAE,average_shared,draw_latents,grouped_posterior,likelihoods,prior_kl,shared_rules
 from ..training.callbacks import CosineDecay,RunBar,SaveState
 from ..training.learner import KimgLearner,Optimizers,adam
 
@@ -194,6 +194,66 @@ def draw_labels(
     z = torch.randn(len(c), vae.z_dim, device=c.device)
     z[:,:c.shape[1]] = c.clamp(.02, .98).logit()
     return vae.decode(z)
+
+# %% ../../nbs/discover/68_distill.ipynb #0a3e0dac
+class GroupedDimensions(VAETerm):
+    "Labelled pictures with an equal label have one latent in the dimension of their factor (Bouchacourt et al. 2018)"
+    order = 13
+    def __init__(self,
+        labelled,                   # `FactorLoader` with a split: its labelled pictures are taken
+        weight:float=1.,            # Of the bound of labelled pictures, beside that of the others
+        likelihood:str='bernoulli', # Of `likelihoods`
+    ):
+        LabelledDimensions.__init__(self, labelled, weight)
+        if likelihood not in likelihoods: raise ValueError(f"likelihood should be one of {[*likelihoods]}, got {likelihood!r}")
+        self.likelihood = likelihood
+        self.__stored_args__ |= dict(likelihood=likelihood)
+    build = LabelledDimensions.build
+    def parts(self, step):
+        _single(step, self)
+        _,x,c = [o.to(step.x.device) for o in self.labelled.draw(step.loader.position)]
+        mu,logvar = step.vae.posterior(x)
+        own = torch.full_like(mu[:,self.k:], torch.nan)
+        mu,logvar,size = grouped_posterior(mu, logvar, torch.cat([c,own], 1))
+        z = torch.randn_like(mu); z[:,:self.k] = _of_groups(z[:,:self.k], c)
+        error = likelihoods[self.likelihood](step.vae.decoder(mu+z*(logvar/2).exp()), x)
+        return dict(groups=(self.weight, error.mean()), groups_divergence=(self.weight, (prior_kl(mu, logvar)/size).sum(1).mean()))
+
+def _of_groups(z, c):
+    "The numbers that the first picture of each group has, for all of the group"
+    same = (c[:,None]==c) | torch.eye(len(c), dtype=torch.bool, device=c.device)[...,None]
+    return z.gather(0, same.int().argmax(1))
+
+class GroupCodes:
+    "What a group's latents mean: codes read and drawn by the means that labelled pictures have"
+    def __init__(self,
+        vae:VAE, # Taught with `GroupedDimensions`
+        x,       # The labelled pictures, [N,C,H,W]
+        c:Tensor,# Their codes in [0,1], NaN where nobody knows, [N,k]
+    ):
+        self.vae,z,self.tables = vae,vae.encode(x),[]
+        for i in range(c.shape[1]):
+            values = c[:,i][~c[:,i].isnan()].unique()
+            if not len(values): raise ValueError(f"c should have a label of each factor, has none in column {i}: give more pictures")
+            means = torch.stack([z[c[:,i]==v,i].mean() for v in values])
+            near = z[:,i]-means[(c[:,i,None]-values).abs().argmin(1)]
+            self.tables.append((values, means, near[~c[:,i].isnan()].square().mean().sqrt().clamp(min=1e-3)))
+    def read(self,
+        img # Images in [-1,1], [N,C,H,W]
+    )->Tensor: # Codes in [0,1], [N,k]
+        "The mean of a factor's values, each as likely as its latents are normal about their mean"
+        z = self.vae.encode(img)
+        return torch.stack([(-((z[:,i,None]-m)/s).square()/2).softmax(1)@v for i,(v,m,s) in enumerate(self.tables)], 1)
+    def draw(self,
+        c:Tensor # Codes in [0,1], [N,k]
+    )->Tensor:   # [N,C,H,W]
+        "Pictures of codes, by lines between the means; the other dimensions are drawn from the prior"
+        z = torch.randn(len(c), self.vae.z_dim, device=c.device)
+        for i,(v,m,_) in enumerate(self.tables):
+            if len(v)==1: z[:,i] = m; continue
+            j = torch.searchsorted(v, c[:,i].contiguous()).clamp(1, len(v)-1)
+            z[:,i] = m[j-1]+(m[j]-m[j-1])*((c[:,i]-v[j-1])/(v[j]-v[j-1])).clamp(0, 1)
+        return self.vae.decode(z)
 
 # %% ../../nbs/discover/68_distill.ipynb #13ba8cc5
 class VAELearner(KimgLearner):

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['shared_rules', 'likelihoods', 'prior_kl', 'gaussian_kl', 'symmetric_kl', 'adaptive_shared', 'known_shared',
-           'labelled_shared', 'average_shared', 'bernoulli_error', 'gaussian_error', 'VAE', 'CodeDiscriminator',
-           'draw_latents', 'vae_loss']
+           'labelled_shared', 'average_shared', 'grouped_posterior', 'bernoulli_error', 'gaussian_error', 'VAE',
+           'CodeDiscriminator', 'draw_latents', 'vae_loss']
 
 # %% ../../nbs/models/24_vae.ipynb #0387dd51
 import math
@@ -81,6 +81,17 @@ def average_shared(
     "Read shared dimensions from both pictures (Zhu et al. 2022, eq. 22; Locatello et al. 2020, eq. 5)"
     mu,logvar = (p[0]+q[0])/2,torch.logaddexp(p[1], q[1])-math.log(2)
     return tuple((torch.where(shared, mu, m), torch.where(shared, logvar, l)) for m,l in (p,q))
+
+def grouped_posterior(
+    mu:Tensor,     # Means, [N,d]
+    logvar:Tensor, # Logarithms of the variances, [N,d]
+    groups:Tensor, # Number of each picture's group, of its own for each dimension; NaN: a group of one, [N,d]
+)->tuple:          # `mu` and `logvar`, equal within a group; and the sizes of the groups, each [N,d]
+    "ML-VAE's posterior of groups: the product of their pictures' (Bouchacourt et al. 2018, sec. 3.3)"
+    same = (groups[:,None]==groups) | torch.eye(len(mu), dtype=torch.bool, device=mu.device)[...,None]
+    weight = same*(-logvar).exp()
+    total = weight.sum(1)
+    return (weight*mu).sum(1)/total,-total.log(),same.sum(1)
 
 # %% ../../nbs/models/24_vae.ipynb #edd90ff2
 def _as_logits(out, x):
