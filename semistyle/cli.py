@@ -308,7 +308,9 @@ def semistyle_export(
         if onnx:
             with alone_at(onnx): error = export_onnx(model, onnx, noise_mode, opset)
             say(f"wrote {onnx}: onnxruntime's pictures are within {error:.1g} of PyTorch's")
-        if pt2: say(f'wrote {pt2}: read back, its pictures are within {export_program(model, pt2, noise_mode):.1g} of the generator\'s')
+        if pt2:
+            with alone_at(pt2): error = export_program(model, pt2, noise_mode)
+            say(f"wrote {pt2}: read back, its pictures are within {error:.1g} of the generator's")
         if page:
             with alone_at(Path(page)/'index.html'): path = slider_page(model, page, runtime, directions, seed, psi, noise_mode)
             say(f'wrote {path}, {path.stat().st_size/1e6:.1f} MB: open it in a browser')

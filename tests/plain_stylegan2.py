@@ -187,9 +187,10 @@ class DiscriminatorBlock(nn.Module):
         self.resolution,self.architecture,self.num_layers = resolution,architecture,3+first
         if first: self.fromrgb = Conv2dLayer(img_channels, i, 1, **kw)
         self.conv0,self.conv1 = Conv2dLayer(i, i, 3, **kw),Conv2dLayer(i, o, 3, down=2, resample_filter=resample_filter, **kw)
-        self.skip = Conv2dLayer(i, o, 1, bias=False, down=2, resample_filter=resample_filter)
+        if architecture=='resnet': self.skip = Conv2dLayer(i, o, 1, bias=False, down=2, resample_filter=resample_filter)
     def forward(self, x):
         if hasattr(self, 'fromrgb'): x = self.fromrgb(x)
+        if self.architecture!='resnet': return self.conv1(self.conv0(x))        # of 'skip' not all: its pictures are not added here
         return self.skip(x, .5**.5) + self.conv1(self.conv0(x), .5**.5)
 
 class DiscriminatorEpilogue(nn.Module):

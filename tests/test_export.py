@@ -50,6 +50,13 @@ def test_one_version_of_the_runtime():
     "The site is built with the version that the page was tried with"
     assert f'RUNTIME     := onnxruntime-web-{RUNTIME}\n' in (ROOT/'Makefile').read_text()
 
+@pytest.mark.parametrize('option,name', [('--onnx','g.onnx'), ('--pt2','g.pt2')])
+def test_two_exports_of_one_file(tmp_path, option, name):
+    "The second is refused while the first one writes, and nothing of it stays"
+    from semistyle.core import alone_at
+    with alone_at(tmp_path/name): refuses('semistyle_export', 'robot-64', option, tmp_path/name, says=["in no other process's use"])
+    assert not [*tmp_path.iterdir()]
+
 def test_what_is_refused(tmp_path):
     refuses('semistyle_export', 'robot-64', says=['onnx, pt2, page or hub should be given'])
     refuses('semistyle_export', 'robot-64', '--onnx', tmp_path/'g.pt', says=['should end in .onnx'])

@@ -99,12 +99,51 @@ def test_the_fixture_is_real(tmp_path):
     assert (ours-theirs).abs().max()<1e-4
 
 @pytest.mark.parametrize('kw', [dict(), dict(c_dim=3, mapping_kwargs=dict(num_layers=2)), dict(conv_clamp=.7), dict(group=None),
-                                dict(resample_filter=[1,2,1])], ids=str)
+                                dict(resample_filter=[1,2,1]), dict(architecture='orig'), dict(architecture='orig', conv_clamp=.7, resample_filter=[1,2,1]),
+                                dict(architecture='orig', c_dim=3, mapping_kwargs=dict(num_layers=2))], ids=str)
 def test_discriminator(tmp_path, kw):
     d = plain.Discriminator(kw.pop('c_dim', 0), 16, 3, **SMALL | kw)
     m = imported(tmp_path, nvidia_pickle(G_ema=generator(c_dim=d.c_dim), D=d))
     img,c = torch.randn(8,3,16,16),torch.eye(3)[[0,1,2,0,1,2,0,1]] if d.c_dim else None
     with torch.no_grad(): assert (m.discriminator(img, c)-d(img, c)).abs().max()<1e-4
+
+def _conv(x, weight, bias, k, down=False):
+    "NVIDIA's Conv2dLayer with lrelu, written out: filter and stride after zeros around, weights over the root of their number, gain sqrt(2)"
+    w = weight/(weight[0].numel())**.5
+    if down:
+        f = torch.tensor([1.,3.,3.,1.]); f = torch.outer(f, f)/64
+        x = torch.nn.functional.conv2d(x.flatten(0, 1)[:,None], f[None,None], padding=2).unflatten(0, x.shape[:2])[:,:,0]
+        x = torch.nn.functional.conv2d(x, w, stride=2)
+    else: x = torch.nn.functional.conv2d(x, w, padding=k//2)
+    return torch.nn.functional.leaky_relu(x+bias[:,None,None], .2)*2**.5
+
+def test_the_older_discriminator_by_its_definition(tmp_path):
+    "Without residual levels, whole and as a state dict: logits and maps of every level are those of NVIDIA's formula, computed from the file's numbers alone"
+    from semistyle.models.features import DiscriminatorFeatures
+    d = plain.Discriminator(0, 16, 3, **SMALL, architecture='orig'); sd = {k:v.double() for k,v in d.state_dict().items()}
+    (tmp_path/'a').mkdir(); (tmp_path/'b').mkdir()
+    torch.save(dict(G=generator().state_dict(), D=d.state_dict()), tmp_path/'b'/'net.pt')
+    whole,states = imported(tmp_path/'a', nvidia_pickle(G_ema=generator(), D=d)),import_model(tmp_path/'b'/'net.pt', tmp_path/'b'/'out')
+    img = torch.randn(4,3,16,16); x,maps = img.double(),[]
+    def layer(name, x, k, down=False): return _conv(x, sd[f'{name}.weight'], sd[f'{name}.bias'], k, down)
+    torch.set_default_dtype(torch.float64)
+    try:
+        x = layer('b16.fromrgb', x, 1)
+        for r in (16,8): maps.append(x); x = layer(f'b{r}.conv1', layer(f'b{r}.conv0', x, 3), 3, True)
+        maps.append(x)
+        dev = ((x-x.mean(0)).square().mean(0)+1e-8).sqrt().mean()                                     # one group of four
+        x = layer('b4.conv', torch.cat([x, dev.expand(4,1,4,4)], 1), 3).flatten(1)
+        x = torch.nn.functional.leaky_relu(x@sd['b4.fc.weight'].T/x.shape[1]**.5+sd['b4.fc.bias'], .2)*2**.5
+        want = (x@sd['b4.out.weight'].T/x.shape[1]**.5+sd['b4.out.bias'])[:,0]
+    finally: torch.set_default_dtype(torch.float32)
+    assert want.std()>.1
+    for m in (whole, states):
+        assert not m.config['imported']['notes'] or m is states
+        with torch.no_grad(): assert (m.discriminator(img)-want).abs().max()<1e-5*want.abs().max()
+        assert m.discriminator.init_args['architecture']=='orig'
+        read = DiscriminatorFeatures(m.discriminator)(img)
+        assert [o.shape[-1] for o in read]==[16,8,4]
+        assert all((a-b).abs().max()<1e-5*b.abs().max() for a,b in zip(read, maps))
 
 def test_a_discriminator_that_is_not_ours_is_left_out(tmp_path):
     d = plain.Discriminator(0, 16, 3, **SMALL, architecture='skip')

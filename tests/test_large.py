@@ -33,6 +33,8 @@ def test_traversals_and_discovery_of_an_import(thin, tmp_path):
     done('semistyle_discover', thin, '--out', tmp_path/'d', '--method', 'sefa', '--directions', 3, '--label', 1)
     rec = json.loads((tmp_path/'d'/'discovery.json').read_text())
     assert rec['features'] in ('disc@64','disc@128','disc@256') and rec['label']==1 and 'first impression' in rec['judged_by']
+    to,how = rec['settings']['drawn_to'],rec['settings']['drawn_in']
+    assert to in (64,128,256) and how in ('float32','bfloat16') and f"drawings to {to}x{to} in {how}, read at {rec['features'][5:]}x" in rec['judged_by']
     assert rec['seconds_to_directions']<rec['seconds'] and rec['judged_by'] in (tmp_path/'d'/'report.html').read_text()
     commands.refuses('semistyle_discover', thin, '--label', 3, '--out', tmp_path/'no', says=['label should be from 0 to 2, got 3'])
     commands.refuses('semistyle_discover', thin, '--method', 'sefa', '--resolution', 33, '--out', tmp_path/'no', says=['resolution should be one of [64, 128, 256]'])

@@ -66,7 +66,14 @@ class Sampler:
         noise_mode:str=None,  # 'random', 'const' or 'none'; by default 'const' for seeded pictures, else 'random'
         pixels:int=2**20,     # Pixels of the pictures that are drawn at a time
         side:int=None,        # Shrink pictures that are larger to this side, as means of their pixels
-    ): self.g,self.law,self.psi,self.noise_mode,self.pixels,self.side = g,codes,psi,noise_mode,pixels,side
+        stop:int=None,        # Of styles, draw no further than to this side: of a network that adds up pictures, what it has painted until there
+        dtype=None,           # Compute in this type, such as torch.bfloat16; in full precision by default
+    ):
+        self.g,self.law,self.psi,self.noise_mode,self.pixels = g,codes,psi,noise_mode,pixels
+        self.side,self.stop,self.dtype = side,stop,dtype
+        if stop and len(getattr(getattr(g, 'synthesis', None), 'to_rgbs', ()))<2:
+            raise ValueError(f"stop should be given for a generator that adds up pictures of growing size, {type(g).__name__} "
+                             "does not: leave it out")
 
     @property
     def device(self):
@@ -129,10 +136,11 @@ def _draw(self:Sampler, f, *tables):
     "Pictures that `f` makes of some rows of each table at a time"
     n,out = len(tables[0]),[]
     if str(self.device)=='cpu' and getattr(self.g, 'img_resolution', 0)>=256: keep_freed_memory()
-    with measuring(self.g), slow_work(n):
+    lower = torch.autocast(torch.device(self.device).type, self.dtype, enabled=self.dtype not in (None,torch.float32))
+    with measuring(self.g), slow_work(n), lower:
         for i in range(0, n, self.bs):
             img = f(*[t if t is None else t[i:i+self.bs].to(self.device) for t in tables])
-            out.append(self._shrunk(img)); worked(len(img))
+            out.append(self._shrunk(img.float())); worked(len(img))
     return out[0] if len(out)==1 else torch.cat(out)
 
 @patch
@@ -185,7 +193,8 @@ def of_ws(self:Sampler,
     noise_mode:str='const' # 'random', 'const' or 'none'
 )->Tensor:                 # [n,C,H,W]
     "Pictures of given styles, a few at a time"
-    return self._draw(lambda ws: self.g.synthesis(ws, noise_mode=noise_mode), ws)
+    stop = dict(side=self.stop) if self.stop else {}
+    return self._draw(lambda ws: self.g.synthesis(ws, noise_mode=noise_mode, **stop), ws)
 
 # %% ../../nbs/models/25_sampling.ipynb #447f3105
 @patch

@@ -317,17 +317,18 @@ class StyleGAN2Generator(nn.Module):
 
 # %% ../../nbs/models/23_stylegan2.ipynb #20369941
 class _DownLevel(nn.Module):
-    "A residual level of the discriminator"
-    def __init__(self, in_channels, channels, taps, clamp):
+    "A level of the discriminator, residual or not"
+    def __init__(self, in_channels, channels, taps, clamp, residual=True):
         super().__init__()
         self.conv = EqualConv2d(in_channels, in_channels)
-        self.down = EqualConv2d(in_channels, channels, gain=1.)   # sqrt(2) of the leaky ReLU over sqrt(2) of the sum
-        self.skip = nn.Parameter(torch.randn(channels, in_channels, 1, 1))
+        self.down = EqualConv2d(in_channels, channels, gain=1. if residual else SQRT2)  # that of the leaky ReLU; over sqrt(2) of a sum
+        self.skip = nn.Parameter(torch.randn(channels, in_channels, 1, 1)) if residual else None
         self.taps,self.clamp,self.scale = taps,clamp,math.sqrt(0.5/in_channels)
 
     def forward(self, x):
         y = _clamped(F.leaky_relu(self.conv(x), 0.2), self.clamp)
         y = conv_down(y, self.down.weight*self.down.scale, self.taps) + self.down.bias.to(y.dtype)[:,None,None]
+        if self.skip is None: return _clamped(F.leaky_relu(y, 0.2), self.clamp)
         y = _clamped(F.leaky_relu(y, 0.2), self.clamp and self.clamp*math.sqrt(0.5))
         return y + conv_down(x, self.skip*self.scale, self.taps)
 
@@ -348,15 +349,18 @@ class StyleGAN2Discriminator(nn.Module):
         mapping_layers:int=8,       # Depth of the network that embeds labels
         cmap_dim:int=None,          # Size of an embedded label; as many as maps at 4x4 if None
         patch:int=1,                # Side of the patches of pixels that the first layer reads
+        architecture:str='resnet',  # 'resnet', or 'orig' without residual levels
     ):
         super().__init__()
-        resample_filter = list(resample_filter)
-        self.init_args = {k:v for k,v in locals().items() if k not in ('self','__class__')}
+        if architecture not in ('resnet','orig'): raise ValueError(f"architecture should be 'resnet' or 'orig', got {architecture!r}")
+        resample_filter,residual = list(resample_filter),architecture=='resnet'
+        self.init_args = {k:v for k,v in locals().items() if k not in ('self','__class__','residual')}
+        if residual: del self.init_args['architecture']           # what every version can open
         self.img_resolution,self.img_channels,self.c_dim = img_resolution,img_channels,c_dim
         self.mbstd_group,self.patch,self.clamp = mbstd_group,patch,conv_clamp
         ch,taps = level_channels(img_resolution, channel_base, channel_max, patch)[::-1],_check_taps(resample_filter)
         self.from_rgb = EqualConv2d(img_channels*patch**2, ch[0], 1)
-        self.trunk = nn.ModuleList(_DownLevel(i, o, taps, conv_clamp) for i,o in zip(ch, ch[1:]))
+        self.trunk = nn.ModuleList(_DownLevel(i, o, taps, conv_clamp, residual) for i,o in zip(ch, ch[1:]))
         self.head_conv = EqualConv2d(ch[-1]+1, ch[-1])
         cmap_dim = (cmap_dim or ch[-1]) if c_dim else 1
         hidden = EqualLinear(ch[-1]*16, ch[-1], gain=SQRT2)

@@ -7,6 +7,7 @@ __all__ = ['run_discovery']
 
 # %% ../../nbs/runs/75_discover.ipynb #931a2fc9
 import math,time
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 import torch
@@ -18,7 +19,7 @@ from ..data.open import load_world
 from ..discover.baselines import find_directions,sefa
 from ..discover.navigator import Directions,change_maps,direction_strips,owner_of,save_directions
 from ..discover.subspace import informative_subspace
-from ..discover.refine import clip_scorer,few_pictures,first_impression,name_and_score,name_in_words,reading_side,short_list,visible_steps
+from ..discover.refine import cheapest_look,clip_scorer,few_pictures,first_impression,name_and_score,name_in_words,short_list,visible_steps
 from ..metrics.discovery import relative_changes,world_attributes
 from ..models.sampling import Sampler,label_code,visible
 from ..models.checkpoint import SavedModel,load_model,shipped_models
@@ -73,19 +74,28 @@ def _reading_sides(net, side):
     own = isinstance(net, DiscriminatorFeatures)
     return [o for o in ((side//4, side//2, side) if own else (64, 128, 256, side)) if 64<=o<=256 and o<=side]
 
-def _read_smaller(g, net, resolution, **kwargs):
-    "Features of shrunk pictures: to `resolution`, or the lowest that decides for the first of SeFa's directions"
-    sides = _reading_sides(net, g.img_resolution)
-    if resolution:
-        if resolution not in sides+[g.img_resolution]:
-            raise ValueError(f"resolution should be one of {sides+[g.img_resolution]*(g.img_resolution not in sides)} to read pictures of "
-                             f"{g.img_resolution}x{g.img_resolution} with {net.name}, got {resolution}")
-        return net if resolution==g.img_resolution else smaller(net, resolution)
-    if not _large(g) or not sides: return net
-    if not hasattr(getattr(g, 'synthesis', None), 'layers'): return smaller(net, sides[-1])
+def _sides_to_read(g, net, resolution):
+    "Sides at which pictures of a generator may be read: `resolution` alone, if it is given; none where all are read as they are"
+    sides,own = _reading_sides(net, g.img_resolution),g.img_resolution
+    if not resolution: return sides if _large(g) else []
+    if resolution in {*sides,own}: return [resolution]
+    raise ValueError(f"resolution should be one of {sides+[own]*(own not in sides)} to read pictures of {own}x{own} with "
+                     f"{net.name}, got {resolution}")
+
+def _read_smaller(g, net, sides, **kwargs):
+    "Features of shrunk pictures: to the lowest of `sides` that decides for the first of SeFa's directions"
+    if not sides or sides==[g.img_resolution]: return net
+    if len(sides)==1 or not hasattr(getattr(g, 'synthesis', None), 'layers'): return smaller(net, sides[-1])
     axes,spread = sefa(g, min(6, g.w_dim)),informative_subspace(g, 5_000, c=kwargs.get('c'), progress=False).spread
     some = Directions(.5*spread*axes[:,None].expand(-1, g.num_ws, -1), owner_of(g))
-    return smaller(net, reading_side(g, net, some, sides, **kwargs))
+    return smaller(net, cheapest_look(g, net, some, sides, whole=True, **kwargs)['side'])
+
+def _score_smaller(g, net, sides, directions, **kwargs):
+    "Features that read pictures at the lowest side that decides for these directions, and how to draw for them"
+    if not sides or not _large(g): return net,{}
+    at = getattr(net, 'side', None)
+    look = cheapest_look(g, net.features if at else net, directions, [at] if at else sides, **kwargs)
+    return net if at or sides==[g.img_resolution] else smaller(net, look['side']),{k:v for k,v in look.items() if k!='side'}
 
 def _samples(g, method, attention, given=None):
     "How many samples of `w` the axes are made of"
@@ -106,13 +116,15 @@ def _attributes(model, world, g):
     return world_attributes(load_world(name, g.img_resolution))
 
 # %% ../../nbs/runs/75_discover.ipynb #49d4ddf6
-def _settle(g, features, directions, attributes, n, words, **kwargs):
+def _settle(g, features, directions, attributes, n, words, look=None, **kwargs):
     "Steps, names and scores, by attributes or without; and the similarity of each to each, where it is known"
     if attributes is not None: return *name_and_score(g, directions, attributes, n, **kwargs),None
-    cal,d = (first_impression if _large(g) else visible_steps)(g, features, directions, **kwargs),directions
+    first = partial(first_impression, look=look) if _large(g) else visible_steps
+    cal,d = first(g, features, directions, **kwargs),directions
     meta = d.meta | {k:cal[k].tolist() for k in ('reached','saturation')} | {k:cal[k] for k in ('drawn','pictures') if k in cal}
+    if look: meta |= dict(drawn_to=look['stop'] or g.img_resolution, drawn_in=str(look['dtype']).split('.')[-1])
     d = Directions(d.variations, d.owner, d.names, cal['step'], d.attention, meta)
-    few = dict(n=few_pictures(g)) if _large(g) else {}
+    few = dict(n=few_pictures(g), bs=Sampler(g).bs) if _large(g) else {}
     return (name_in_words(g, d, *words, **few, **kwargs) if words else d),None,cal.get('similarity')
 
 # %% ../../nbs/runs/75_discover.ipynb #ff0fdcb1
@@ -121,6 +133,12 @@ def _seen(meta):
     done,asked = (round(1000*meta.get(k, 0)) for k in ('kimg','kimg_asked'))
     if done<asked/10: return f'stopped after {done:,} pictures of {asked:,}: a first impression'
     return f'{done:,} of {asked:,}, stopped in time' if done<asked else done
+
+def _judged(meta, net):
+    "What a first impression was made of"
+    how = f" to {meta['drawn_to']}x{meta['drawn_to']} in {meta['drawn_in']}" if 'drawn_to' in meta else ''
+    read = f', read at {net.side}x{net.side}' if hasattr(net, 'side') else ''
+    return f"{meta['pictures']} pictures, {meta['drawn']} drawings{how}{read}: a first impression"
 
 # %% ../../nbs/runs/75_discover.ipynb #13fde20f
 def _table(d, score, rows):
@@ -137,18 +155,18 @@ def _table(d, score, rows):
     return report_table([line(i, o) for i,o in enumerate(d.names)], caption, digits=2)
 
 # %% ../../nbs/runs/75_discover.ipynb #9dab81de
-def _pictures(g, d, ws):
+def _pictures(g, d, ws, dtype=None):
     "What directions do to pictures, and where"
     scale = max(1, 96//g.img_resolution)
-    if _large(g): rows,maps = _few_pictures(g, d, ws[:1])
+    if _large(g): rows,maps = _few_pictures(g, d, ws[:1], dtype=dtype)
     else: rows,maps = direction_strips(g, d, ws[:1]),change_maps(g, d, ws)
     where = image_grid((2*maps/maps.amax((1,2), keepdim=True).clamp_min(1e-9)-1)[:,None], ncol=6, scale=scale)
     strips = report_rows(rows, 'One picture, two usual steps to either side.', scale=scale)
     return [strips],[report_picture(where, ', '.join(d.names))]
 
-def _few_pictures(g, d, ws, side=128):
-    "One picture along each direction, small, and where a usual step changes it: each is drawn once"
-    s,v = Sampler(g, side=side),(d.variations*d.steps[:,None,None]).to(ws)
+def _few_pictures(g, d, ws, side=128, dtype=None):
+    "One picture along each direction, small, and where a usual step changes it: each is drawn once, and whole"
+    s,v = Sampler(g, side=side, dtype=dtype),(d.variations*d.steps[:,None,None]).to(ws)
     with slow_work(1+4*len(d)):
         start = visible(s.of_ws(ws)).cpu()
         ends = [visible(s.of_ws(ws+torch.tensor([-2.,-1,1,2]).to(ws)[:,None,None]*o)).cpu() for o in v]
@@ -183,9 +201,9 @@ def _left_out(dropped):
     return report_table(lines, caption, digits=2)
 
 # %% ../../nbs/runs/75_discover.ipynb #a0a97cc4
-def _sections(g, res, d, score, rows, dropped, ws):
+def _sections(g, res, d, score, rows, dropped, ws, dtype=None):
     "What the report shows"
-    strips,where = _pictures(g, d, ws)
+    strips,where = _pictures(g, d, ws, dtype)
     out = {'Along each direction':strips, 'How far':[_table(d, score, rows)], 'Where they change pictures':where}
     out |= _learned(g, d, None if res.patterns is None else res.patterns[rows])
     if score: out['What they move'] = _scored(d, score, rows)
@@ -240,20 +258,22 @@ def run_discovery(
     with writing(out): out.mkdir(parents=True, exist_ok=True)
     if method not in ('ganspace','sefa') or attention: kwargs = dict(save=out/'run') | kwargs
     with alone_in(out, 'run'):
-        net,same = _feature_net(model, features),dict(c=c, seed=seed)
+        net,same,look = _feature_net(model, features),dict(c=c, seed=seed),{}
+        sides = _sides_to_read(g, net, resolution)
         free = method in ('ganspace','sefa') and not attention                      # takes no picture to find: written first
-        if not free: net = _read_smaller(g, net, resolution, **same)
+        late = free and attributes is None and _large(g)
+        if not late: net = _read_smaller(g, net, sides, **same)
         kwargs = kwargs | dict(subspace=_samples(g, method, attention, kwargs.get('subspace')))
         res = find_directions(g, net, method, n_directions, attention, **same, **kwargs)
         save_directions(out/'directions', res.directions); found = time.monotonic()-start
-        if free: net = _read_smaller(g, net, resolution, **same)
-        named,score,similarity = _settle(g, net, res.directions, attributes, n, words, **same)
+        if attributes is None: net,look = _score_smaller(g, net, sides, res.directions, **same)
+        named,score,similarity = _settle(g, net, res.directions, attributes, n, words, look, **same)
         kept,rows,dropped = named,[*range(len(named))],[]
         if distinct: kept,rows,dropped = short_list(g, net, named, score, distinct, similarity, **same)
         save_directions(out/'directions', kept)
         facts = dict(model=model.path.name, method=named.meta['method'], directions=f'{len(kept)} of {len(named)} found',
                      images=_seen(named.meta), features=net.name) | ({} if label is None else dict(label=label))
-        if 'drawn' in named.meta: facts['judged by'] = f"{named.meta['pictures']} pictures, {named.meta['drawn']} drawings: a first impression"
-        page = facts,_sections(g, res, kept, score, rows, dropped, Sampler(g, c).ws(8, seed))
+        if 'drawn' in named.meta: facts['judged by'] = _judged(named.meta, net)
+        page = facts,_sections(g, res, kept, score, rows, dropped, Sampler(g, c).ws(8, seed), look.get('dtype'))
         return _record(out, kept, score, dropped, net, page, command=command, seed=seed, seconds=time.monotonic()-start,
                        seconds_to_directions=found, label=label, images=facts['images'], judged_by=facts.get('judged by'))

@@ -180,14 +180,16 @@ def _nvidia_discriminator(net):
     tensors,take = _tensors_of(tree),{}
     res = [r for r in (4*2**k for k in range(8,0,-1)) if f'b{r}' in tree]
     convs = [m for m,o in tree.items() if o.cls=='Conv2dLayer' and not m.endswith('skip')]
-    _expect(tree, 'architecture', [f'b{r}' for r in [*res,4]], 'resnet')
+    blocks = [f'b{r}' for r in [*res,4]]
+    _expect(tree, 'architecture', blocks, 'resnet', 'orig')
+    residual = _same(tree, 'architecture', blocks, 'resnet')=='resnet'
     if 'b4.mbstd' not in tree: raise ImportRefused('it has no minibatch standard deviation')
     _expect(tree, 'num_channels', ['b4.mbstd'], 1)
     _rename(tensors, 'from_rgb', f'b{res[0]}.fromrgb', _fc_relu, take)
     for k,r in enumerate(res):
         _rename(tensors, f'trunk.{k}.conv', f'b{r}.conv0', _fc_relu, take)
-        _rename(tensors, f'trunk.{k}.down', f'b{r}.conv1', _fc, take)
-        _rename(tensors, f'trunk.{k}', f'b{r}.skip', dict(weight=('skip', 1., None)), take)
+        _rename(tensors, f'trunk.{k}.down', f'b{r}.conv1', _fc if residual else _fc_relu, take)
+        if residual: _rename(tensors, f'trunk.{k}', f'b{r}.skip', dict(weight=('skip', 1., None)), take)
     for ours,theirs,parts in (('head_conv','b4.conv',_fc_relu), ('head.0','b4.fc',_fc_relu), ('head.2','b4.out',_fc)):
         _rename(tensors, ours, theirs, parts, take)
     st,args = tree[''].state,{}
@@ -195,14 +197,14 @@ def _nvidia_discriminator(net):
         args,lr_mul = _nvidia_mapping(tree, tensors, 'mapping', take)
         if lr_mul!=0.01: raise ImportRefused(f'its mapping network has lr_multiplier={lr_mul}')
         args['cmap_dim'] = tensors['b4.out.bias'].shape[0]
-    filters = [tensors[f'b{r}.{k}.resample_filter'] for r in res for k in ('conv1','skip')]
+    filters = [tensors[f'b{r}.{k}.resample_filter'] for r in res for k in ('conv1','skip')[:1+residual]]
     clamp = _same(tree, 'conv_clamp', convs)
     ch = [tensors[k].shape[0] for k in ('b4.fc.bias', *(f'b{r}.conv0.bias' for r in res[::-1]))]
     group = tree['b4.mbstd'].state.get('group_size', 4) or 2**30
     if not are_sizes([group]): raise ImportRefused(f'`group_size` should be a whole number, is {short_repr(group)}')
     args |= dict(img_resolution=res[0], c_dim=st['c_dim'], img_channels=st['img_channels'], mbstd_group=group,
                  resample_filter=_filter(filters), conv_clamp=clamp and _positive('conv_clamp', clamp),
-                 **_widths(ch, res[0]))
+                 **_widths(ch, res[0]), **({} if residual else dict(architecture='orig')))
     tensors.refuse_unasked('resample_filter')
     return StyleGAN2Discriminator,args,take
 
@@ -249,6 +251,8 @@ def _nvidia_discriminator_state(state):
     c_dim = state['mapping.embed.weight'].shape[1] if 'mapping.embed.weight' in state else 0
     net = _as_modules(state, 'Discriminator', c_dim=c_dim, img_channels=state[rgb].shape[1])
     o,i = state['b4.conv.weight'].shape[:2]
+    arch = 'resnet' if any(k.endswith('.skip.weight') for k in state) else 'skip' if 'b4.fromrgb.weight' in state else 'orig'
+    for b in net.state['_modules'].values(): b.state['architecture'] = arch
     last = net.state['_modules']['b4'].state['_modules']
     if i>o: last['mbstd'] = Pickled('MinibatchStdLayer', dict(num_channels=i-o))
     return _nvidia_discriminator(net)
