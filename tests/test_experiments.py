@@ -126,6 +126,12 @@ def test_rivals_without_labels(here, row):
     assert {'fvm','mig','fd_efficientnet_lite0','parameters'} <= res['rows'][0].keys() and len(res['codes'])==3
     assert (res['rows'][0]['parameters']>100_000)==(row!='factor_vae')
 
+@pytest.mark.parametrize('row', ['full_pairs_r2'])
+def test_generators_are_compared(here, row):
+    driver.main('stylegan2_generators', seeds=1, rows=row, set='until_kimg=.07 n_quality=200 n=20 samples=500 judge_batches=2')
+    (res,) = read_json(here[0]/'results'/'stylegan2_generators'/'shapes-32'/f'{row}-0.json')['rows']
+    assert {'fd_efficientnet_lite0','precision_efficientnet_lite0','spectrum_ratio','ceiling_s_disen','ceiling_n_discov'} <= res.keys()
+
 def test_a_relative_that_has_no_encoder(here):
     tmp,_ = here
     driver.main('semi_stylegan_relatives', seeds=1, rows='projection', set='preset=robot-16 kimg=.08 n=200')
@@ -133,7 +139,7 @@ def test_a_relative_that_has_no_encoder(here):
     res = read_json(file)['rows'][0]
     assert 'render_ratio' in res and 'mig' not in res
 
-@pytest.mark.parametrize('table', ['semi_stylegan_table3','semi_stylegan_labels','semi_stylegan_departures'])
+@pytest.mark.parametrize('table', ['semi_stylegan_table3','semi_stylegan_labels','semi_stylegan_departures','stylegan2_generators'])
 def test_every_row_has_settings_that_there_are(table):
     import importlib
     from semistyle.training.presets import get_preset,preset_terms

@@ -4,7 +4,8 @@ Figure 2).
     python experiments/run.py semi_stylegan_labels --seeds 3
     python experiments/run.py semi_stylegan_labels --seeds 3 --set "preset=room-32"
 
-Rows are runs as those of Table 3. Without labels it is Info-StyleGAN: the unsupervised term in both phases, with the same weight."""
+Rows are runs as those of Table 3; its row `full` is this one's with gamma = 10, so that what it has need not be computed again: name the rows to
+compute. Without labels it is Info-StyleGAN: the unsupervised term in both phases, with the same weight."""
 from semi_stylegan_table3 import settings,run_row
 
 settings = {k:v for k,v in settings.items() if k!='eta'}

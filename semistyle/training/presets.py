@@ -21,7 +21,7 @@ from ..models.stylegan import Generator,Discriminator
 from ..models.stylegan2 import StyleGAN2Generator,StyleGAN2Discriminator
 from ..models.variants import GrowingDiscriminator,GrowingGenerator,GrowingProjectionDiscriminator,GrowingSemiDiscriminator
 from .gan import StyleGANLearner,AdversarialLoss,CodeInformation,UnsupervisedCode,SupervisedCode
-from .gan import MixUpSmoothness,CutMixSmoothness,CutoutSmoothness,MixUp,LabelledImages,LazyR1,ProjectionLoss,SharedPart
+from .gan import MixUpSmoothness,CutMixSmoothness,CutoutSmoothness,MixUp,LabelledImages,LazyR1,LazyR2,ProjectionLoss,RelativisticLoss,SharedPart
 from .callbacks import GeneratorEMA,CosineDecay,DivergenceWatch,ProgressiveGrowing,StyleMixing
 from .fine import FineLearner,SamePicture
 from .path import PathLength
@@ -60,7 +60,7 @@ presets = {
 # %% ../../nbs/training/44_presets.ipynb #3d613058
 _two = dict(
     kind='stylegan2', kimg=25_000, bs=32, lr_g=2e-3, lr_d=2e-3, betas=(0.,0.99), style_mixing=0.9, r1_gamma=10., r1_interval=16,
-    pl_weight=2., pl_interval=4, ema_half_life=10_000, decay_start=1., final_lr=1.,
+    pl_weight=2., pl_interval=4, relativistic=False, r2_gamma=0., ema_half_life=10_000, decay_start=1., final_lr=1.,
     g_args=dict(z_dim=512, w_dim=512, mapping_layers=8, channel_base=32768, channel_max=512),
     d_args=dict(channel_base=32768, channel_max=512))
 
@@ -243,7 +243,9 @@ def preset_terms(
             raise ValueError("cr_weight should be 0 where codes have categories, whose values have no gap between them: leave one of them out")
         code = CodeInformation([p['categories']]*p['categorical'], *how) if p['categorical'] else UnsupervisedCode(*how)
         return [*plain[:1], code, *([SharedPart(p['cr_weight'])] if p.get('cr_weight') else []), *plain[1:]]
-    return plain + ([PathLength(p['pl_weight'], p['pl_interval'])] if p.get('pl_weight') else [])
+    if p.get('relativistic'): plain = [RelativisticLoss(p.get('gan_weight', 1.)), *plain[1:]]
+    more = [LazyR2(p['r2_gamma'], p['r1_interval'])] if p.get('r2_gamma') else []
+    return plain + more + ([PathLength(p['pl_weight'], p['pl_interval'])] if p.get('pl_weight') else [])
 
 def _plain_terms(p):
     return semi_terms(p.get('gan_weight', 1.), 0., 0., 0., 0., r1_gamma=p['r1_gamma'], r1_interval=p['r1_interval'])

@@ -1,0 +1,62 @@
+"""What makes a better StyleGAN2 of a rendered world in the same minutes of a quiet processor: full resolution, the pairing loss, batch, path length.
+
+    python experiments/run.py stylegan2_generators --seeds 3
+    python experiments/run.py stylegan2_generators --seeds 3 --set "world=robot minutes=30"
+
+A row is a run of `preset` with some settings changed. Its pictures are measured (Frechet distance, precision and recall by an ImageNet network;
+power at the highest frequencies), and so is its latent space, by directions that the judge itself taught: no method can find better ones in it."""
+
+settings = dict(
+    preset='world-32',  # Settings that every row starts from
+    world='shapes',     # Rendered world with a shipped oracle
+    minutes=20.,        # Of each run
+    until_kimg=0.,      # Or thousands of images instead, where it is not 0
+    n_quality=5000,     # Pictures for the distances
+    n=500,              # Pictures for the judge
+    samples=20_000,     # Styles that tell the axes of W
+    judge_batches=400)  # Batches that directions learn from the judge
+_whole = dict(patch=1, resample_filter=[1,3,3,1])
+_both = lambda **kw: dict(g_args=kw, d_args=kw)
+rows = {
+    'preset':         dict(),                    # networks of half the resolution that paint tiles of 2x2
+    'full':           _both(**_whole),           # full resolution, the paper's filter
+    'full_noise':     dict(g_args=_whole|dict(use_noise=True), d_args=_whole),
+    'full_no_path':   _both(**_whole) | dict(pl_weight=0.),
+    'full_batch_64':  _both(**_whole) | dict(bs=64),
+    'full_pairs':     _both(**_whole) | dict(relativistic=True),
+    'full_pairs_r2':  _both(**_whole) | dict(relativistic=True, r2_gamma=1.),
+    'full_slow':      _both(**_whole) | dict(lr_g=2e-3, lr_d=2e-3),
+}
+
+def target(row, seed, settings): return f"{settings['world']}-{settings['preset'].rpartition('-')[2]}/{row}-{seed}.json"
+
+def run_row(row):
+    "Train one generator, measure and record it"
+    import numpy as np,torch
+    from contrafeat_tables import judged,score
+    from semistyle.data.open import load_world
+    from semistyle.discover.subspace import informative_subspace
+    from semistyle.metrics.control import spectrum_ratio
+    from semistyle.metrics.discovery import world_attributes
+    from semistyle.metrics.quality import evaluate_quality
+    from semistyle.models.checkpoint import load_model
+    from semistyle.models.imagenet import EfficientNetLite0
+    from semistyle.models.sampling import Sampler
+    from semi_stylegan_table3 import settings_of
+    s = row.settings
+    _,changes = settings_of(row)
+    until = dict(kimg=s['until_kimg']) if s['until_kimg'] else dict(minutes=s['minutes'])
+    learn = row.train(world=s['world'], preset=s['preset'], **changes, **until)
+    g = learn.generator_ema.g_ema.eval()
+    world = load_world(s['world'], g.img_resolution)
+    res = evaluate_quality(Sampler(g).images, world, EfficientNetLite0(('1/8','1/16'), size=64), s['n_quality'], ('fd','pr'), seed=row.seed)
+    protocol = res.pop('protocol')
+    idx = np.random.default_rng(row.seed).permutation(len(world))[:1000]
+    with torch.no_grad(): res['spectrum_ratio'] = spectrum_ratio(Sampler(g).images(1000, seed=row.seed), world.tensor(idx))
+    attributes = world_attributes(world)
+    directions = judged(g, attributes, informative_subspace(g, s['samples'], row.seed, progress=False), 12, row.seed, batches=s['judge_batches'])
+    _,found = score(g, directions, attributes, s['n'], row.seed)
+    res |= {f'ceiling_{k}':found[k] for k in ('s_disen','n_discov')}
+    row.record(seconds=load_model(row.folder/'model').config['seconds'], protocol=protocol,
+               rows=[dict(method=row.name, world=f'{world.name}-{world.resolution}', seed=row.seed, kimg=round(learn.kimg, 3), **res)])
+    return {k:round(v, 3) for k,v in res.items()}
