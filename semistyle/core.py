@@ -4,16 +4,16 @@
 
 # %% auto #0
 __all__ = ['set_seed', 'rng_state', 'set_rng_state', 'seeded', 'frozen', 'default_device', 'fast_dtype', 'keep_freed_memory',
-           'check_shape', 'check_number', 'check_floats', 'check_pictures', 'check_names', 'writing', 'passing',
-           'write_atomic', 'settle_folder', 'atomic_folder', 'alone_in', 'alone_at', 'file_sha256', 'to_json',
-           'write_json', 'read_json', 'ShareBar', 'slow_work', 'worked', 'mean_std', 'git_commit', 'machine_info',
-           'record_result']
+           'check_shape', 'check_number', 'checked', 'check_floats', 'check_pictures', 'check_names', 'writing',
+           'passing', 'write_atomic', 'settle_folder', 'atomic_folder', 'alone_in', 'alone_at', 'file_sha256',
+           'to_json', 'write_json', 'read_json', 'ShareBar', 'slow_work', 'worked', 'mean_std', 'git_commit',
+           'machine_info', 'record_result']
 
 # %% ../nbs/00_core.ipynb #887687e3
 import ctypes,errno,hashlib,inspect,json,math,os,platform,random,re,shlex,shutil,subprocess,sys,time,uuid
 from contextlib import ExitStack,contextmanager,suppress
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import lru_cache,wraps
 from importlib.metadata import PackageNotFoundError,version
 from importlib.util import find_spec
 from numbers import Integral,Real
@@ -142,6 +142,21 @@ def check_number(
     if isinstance(v, kind) and not isinstance(v, bool) and low<=v<=high and math.isfinite(v) and not (above and v==low): return v
     most = f" and at most {high:g}" if high<math.inf else ''
     raise ValueError(f"{name} should be a {'whole' if whole else 'finite'} number {'above' if above else 'of at least'} {low:g}{most}, got {v!r}")
+
+def checked(
+    f # Function whose arguments are annotated
+):    # The same, which refuses what is no number where one is wanted
+    "Check arguments by their annotation: `float` is finite, `int` whole and from 1 on, or from 0 where it is the seed; `None` is let be where it is the default"
+    known = inspect.signature(f)
+    @wraps(f)
+    def g(*args, **kwargs):
+        for k,v in known.bind(*args, **kwargs).arguments.items():
+            p = known.parameters[k]
+            if v is None and p.default is None: continue
+            if p.annotation is int: check_number(v, k, *((0,2**32-1) if k=='seed' else (1,10**9)), whole=True)
+            elif p.annotation is float: check_number(v, k, -math.inf)
+        return f(*args, **kwargs)
+    return g
 
 # %% ../nbs/00_core.ipynb #a96a311b
 def check_floats(

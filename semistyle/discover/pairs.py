@@ -10,7 +10,7 @@ from hashlib import sha256
 import numpy as np,torch
 from torch import Tensor
 from fastcore.basics import store_attr
-from ..core import to_json
+from ..core import check_number,to_json
 from ..data.factors import AttributeSpace
 from ..data.packed import PackedDataset,pack
 from .navigator import Directions,apply_edit,check_owner
@@ -87,8 +87,9 @@ class GeneratedPairs(PairLoader):
         c=None,           # For a generator that takes codes: one code [c_dim], or a function of (n, rng)
     ):
         super().__init__(bs, seed)
-        if not 0<steps[0]<=steps[1]:
+        if not 0<steps[0]<=steps[1]<float('inf'):
             raise ValueError(f"steps should be two positive numbers, the least first, got {tuple(steps)}")
+        check_number(psi, 'psi', -10, 10)
         if isinstance(directions, Directions): check_owner(directions, g)
         else: directions = Directions(check_directions(directions, g), dict(w_dim=g.w_dim, num_ws=g.num_ws))
         store_attr('g,directions,steps,psi,c')

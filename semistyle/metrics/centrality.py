@@ -8,7 +8,7 @@ __all__ = ['centrality', 'model_centrality', 'rank_models']
 # %% ../../nbs/metrics/57_centrality.ipynb #a7c98fa6
 from collections.abc import Callable
 import numpy as np,torch
-from ..core import check_number,seeded
+from ..core import check_number,checked,seeded
 from ..models.checkpoint import load_model
 from .votes import factor_vae_score
 
@@ -24,6 +24,7 @@ def centrality(
     return (both.sum(1)-both.diagonal())/(len(a)-1)
 
 # %% ../../nbs/metrics/57_centrality.ipynb #bb41e4c1
+@checked
 @torch.no_grad()
 def model_centrality(
     models,      # Pairs of functions: codes [N,k] in [0,1] -> images, and images -> codes [N,d]
@@ -50,6 +51,7 @@ def model_centrality(
     return dict(scores=np.array(scores), centrality=s, best=int(s.argmax()))
 
 # %% ../../nbs/metrics/57_centrality.ipynb #3a35be86
+@checked
 def rank_models(
     models,        # Folders of saved models with codes that nobody has named, or names of shipped ones
     n:int=5000,    # Pictures of each

@@ -9,7 +9,8 @@ __all__ = ['change_cosines', 'factor_cosines', 'high_frequency_power', 'spectrum
 import numpy as np, torch
 from collections.abc import Callable
 from torch import Tensor
-from ..core import check_number
+from ..core import check_floats,check_number,checked
+from .disentangle import _generated
 
 # %% ../../nbs/metrics/56_control.ipynb #f3ee9e9a
 def change_cosines(
@@ -17,6 +18,8 @@ def change_cosines(
     true:Tensor, # Changes of true pictures, shaped like `ours`
 )->Tensor:       # In [-1,1], [N]; 0 where either does not change at all
     "Cosine between two changes of each picture"
+    for k,x in (('ours',ours), ('true',true)):
+        if not check_floats(x, k, way='give changes of pictures in [-1,1]').isfinite().all(): raise ValueError(f"{k} should be finite, got NaN or infinity: has the network diverged?")
     if ours.shape!=true.shape:
         raise ValueError(f"ours and true should have one shape, got {[*ours.shape]} and {[*true.shape]}: "
                          "render the world at the generator's resolution")
@@ -24,6 +27,7 @@ def change_cosines(
     return (a*b).sum(1)/(a.norm(dim=1)*b.norm(dim=1)).clamp_min(1e-12)
 
 # %% ../../nbs/metrics/56_control.ipynb #c36d966d
+@checked
 @torch.no_grad()
 def factor_cosines(
     generate:Callable, # Codes [N,k] -> images [N,C,H,W], other inputs alike for all codes
@@ -38,7 +42,7 @@ def factor_cosines(
         "What `f` changes when factor `k` goes from 0 to 1"
         low,high = c.clone(),c.clone()
         low[:,k],high[:,k] = 0.,1.
-        return f(high).cpu()-f(low).cpu()
+        return _generated(f, high).cpu()-_generated(f, low).cpu()
     for k,(name,m) in enumerate(zip(world.space.names, world.space.sizes)):
         if m<2: continue
         cos = [change_cosines(turned(generate, c, k), turned(world.render_codes, c, k)) for c in codes.split(bs)]
@@ -50,10 +54,13 @@ def high_frequency_power(
     images, # Pictures, [N,C,H,W], square
 )->float:   # At least 0
     "Mean power of the brightness of pictures at their highest spatial frequencies"
-    x = np.asarray(images, np.float64).mean(1)
-    n = x.shape[-1]
-    if x.ndim!=3 or x.shape[1]!=n or n<8:
-        raise ValueError(f"images should be [N,C,H,H] of 8 or more pixels, got {[*np.shape(images)]}: cut squares")
+    x = images.numpy(force=True) if isinstance(images, Tensor) else np.asarray(images)
+    if x.dtype.kind not in 'fiu': raise ValueError(f"images should be real numbers, got {x.dtype}: give pictures")
+    n = x.shape[-1] if x.ndim else 0
+    if x.ndim!=4 or not x.size or x.shape[2]!=n or n<8:
+        raise ValueError(f"images should be [N,C,H,H] of 8 or more pixels, got {[*x.shape]}: cut squares")
+    x = x.astype(np.float64).mean(1)
+    if not np.isfinite(x).all(): raise ValueError("images should be finite, got NaN or infinity: has the network diverged?")
     f = np.abs(np.fft.fftfreq(n))/.5                                     # 1 at the Nyquist frequency
     return float((np.abs(np.fft.fft2(x, norm='ortho'))**2)[:,np.maximum(f[:,None], f)>=.75].mean())
 
@@ -95,6 +102,7 @@ def _other_values(m, was, rng):
     "For each value of `m`, another one"
     return (was+rng.integers(1, m, len(was)))%m
 
+@checked
 @torch.no_grad()
 def turn_ratios(
     turn:Callable, # Pictures [N,C,H,W], a factor's name and its new values [N] in [0,1] -> pictures; the name None: nothing is to change
@@ -108,7 +116,9 @@ def turn_ratios(
     rng,space = np.random.default_rng(seed),world.space
     idx = rng.integers(len(world), size=n)
     x,res = world.tensor(idx),{}
-    def edited(name, v): return torch.cat([turn(x[i:i+bs], name, v[i:i+bs]).cpu() for i in range(0, n, bs)])
+    if not len(names): raise ValueError(f"names should be factors to turn, got none: give some of {', '.join(space.names)}")
+    def part(name, at, v): return _generated(lambda c: turn(at, name, c), v, at.shape, 'turn').cpu()
+    def edited(name, v): return torch.cat([part(name, x[i:i+bs], v[i:i+bs]) for i in range(0, n, bs)])
     def far(a, b): return (a-b).square().double().mean().item()
     for k,name in [(space.factor(o), o) for o in names]:
         f = space.to_factors(idx)

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 import torch
 from torch import Tensor
-from ..core import check_shape
+from ..core import check_number,check_shape,checked
 from ..models.oracle import train_oracle
 from ..models.checkpoint import load_model,shipped_models
 from ..models.sampling import Sampler
@@ -77,15 +77,23 @@ def check_directions(
     if bad: raise ValueError(f"directions should be finite, got NaN or infinity in numbers {bad}: leave them out")
     return d.to(g.w_avg.device)
 
+def _reals(x, name):
+    "`x` as a tensor of float64"
+    try: x = torch.as_tensor(x).detach()
+    except (TypeError, ValueError, RuntimeError): x = None
+    if x is None or x.is_complex(): raise ValueError(f"{name} should be real numbers, got {'complex ones' if x is not None else 'something else'}: give a tensor or an array")
+    return x.double()
+
 def _steps(step, n):
     "A positive step for each direction"
-    s = torch.as_tensor(step, dtype=torch.float32).detach().cpu()
+    s = _reals(step, 'step').float().cpu()
     s = s.expand(n) if not s.ndim else s
     if s.shape!=(n,) or not (s.isfinite() & (s>0)).all():
         raise ValueError(f"step should be one positive number, or {n}, one for each direction, got {s.tolist()}")
     return s
 
 # %% ../../nbs/metrics/55_discovery.ipynb #d20ef81c
+@checked
 @torch.no_grad()
 def attribute_changes(
     predict,             # `Attributes`, or any callable from images to attributes [N,m]
@@ -113,12 +121,12 @@ def relative_changes(
     changes # At least 0, [n_dirs,m] with m>=2
 )->Tensor:  # In [0,1], [n_dirs,m]; a row of zeros stays one
     "Changes of each direction as shares of its largest (Zhu et al. 2022, eq. 16)"
-    a = torch.as_tensor(changes).double()
+    a = _reals(changes, 'changes')
     if a.ndim!=2 or not len(a) or a.shape[1]<2:
         raise ValueError("changes should be [n_dirs,m] with at least one direction and two attributes, got "
                          f"{[*a.shape]}")
-    if not (a>=0).all():
-        raise ValueError("changes should be at least 0, got negative ones or NaN: take absolute values")
+    if not ((a>=0) & a.isfinite()).all():
+        raise ValueError("changes should be finite and at least 0, got negative ones, NaN or infinity: take absolute values")
     return a/a.amax(1, keepdim=True).clamp_min(1e-300)
 
 def s_disen(
@@ -128,16 +136,18 @@ def s_disen(
     first,second = relative_changes(changes).topk(2, dim=1).values.T
     return (first-second).mean().item()
 
+@checked
 def n_discov(
     changes,           # At least 0, [n_dirs,m] with m>=2
     min_change:float=0 # A direction whose largest change is not above this discovers nothing
 )->int:                # From 0 to m; higher is better
     "Number of attributes that some direction changes most (Zhu et al. 2022, eq. 18)"
     relative_changes(changes)
-    a = torch.as_tensor(changes)
+    a = _reals(changes, 'changes')
     return len(a[a.amax(1)>min_change].argmax(1).unique())
 
 # %% ../../nbs/metrics/55_discovery.ipynb #29d9f44d
+@checked
 def discovery_scores(
     predict,                  # `Attributes`, or any callable from images to attributes [N,m]
     g,                        # Generator
@@ -171,6 +181,7 @@ def discovery_scores(
                 signed=signed.tolist(), protocol=protocol)
 
 # %% ../../nbs/metrics/55_discovery.ipynb #b1b751ce
+@checked
 def calibrate_steps(
     predict,              # `Attributes`, or any callable from images to attributes [N,m]
     g,                    # Generator
@@ -186,21 +197,23 @@ def calibrate_steps(
     return interpolate_steps(curves.amax(2), grid, target) | dict(grid=grid, curves=curves)
 
 def _grid(grid, target):
-    grid = torch.tensor([float(o) for o in grid])
-    if len(grid)<2 or not (grid.diff()>0).all() or grid[0]<=0 or not target>0:
+    grid = _reals(grid, 'grid').float()
+    if grid.ndim!=1 or len(grid)<2 or not grid.isfinite().all() or not (grid.diff()>0).all() or grid[0]<=0 or not target>0:
         raise ValueError(f"grid should be at least 2 growing positive steps and target positive, got {grid.tolist()} "
                          f"and {target}")
     return grid
 
 # %% ../../nbs/metrics/55_discovery.ipynb #28e56c25
+@checked
 def interpolate_steps(
     sizes,         # Size of the change by each step of `grid`, at least 0, [len(grid),n_dirs]
     grid,          # Growing positive steps
     target:float,  # Size to reach
 )->dict:           # Of each direction `step`; `reached`, does it get there; `saturation`, where growth ends, or inf
     "Steps that lead to a size of change, on straight lines between measured ones"
-    grid,sizes = _grid(grid, target),torch.as_tensor(sizes, dtype=torch.float32)
+    grid,sizes = _grid(grid, target),_reals(sizes, 'sizes').float()
     check_shape(sizes, 'sizes', f'{len(grid)} n')
+    if not ((sizes>=0) & sizes.isfinite()).all(): raise ValueError("sizes should be finite and at least 0, got negative ones, NaN or infinity: take absolute values")
     y,at = torch.cat([torch.zeros(1,sizes.shape[1]), sizes]),torch.cat([torch.zeros(1), grid])  # from no step on
     slope = y.diff(dim=0)/at.diff()[:,None]
     steps,reached,ends = map(torch.tensor, zip(*[_calibrate(at, a, b, target) for a,b in zip(y.T, slope.T)]))
@@ -225,12 +238,13 @@ def _duplicates(
     a = a/a.norm(dim=1, keepdim=True).clamp_min(1e-300)
     return repeats(a@a.T, threshold)
 
+@checked
 def repeats(
     similarity,          # Of each direction to each, from -1 to 1, [n_dirs,n_dirs]; the diagonal does not matter
     threshold:float=.9,  # Absolute similarity from which on two are the same
 )->list:                 # (number, number of the earlier one that it repeats, similarity)
     "Directions too similar to an earlier one that was kept"
-    sim,kept,res = torch.as_tensor(similarity),[],[]
+    sim,kept,res = _reals(similarity, 'similarity'),[],[]
     check_shape(sim, 'similarity', 'n n')
     if not sim.isfinite().all():
         raise ValueError("similarity should be finite, got NaN or infinity: look for a diverged direction")
@@ -241,6 +255,7 @@ def repeats(
     return res
 
 # %% ../../nbs/metrics/55_discovery.ipynb #8c7d4027
+@checked
 def name_directions(
     changes,             # Signed changes of attributes, [n_dirs,m] with m>=2
     names,               # Of the attributes
@@ -248,7 +263,7 @@ def name_directions(
     min_change:float=0., # `nothing`, where no change is above this
 )->tuple:                # Names, each once; and the sign, 1. or -1., by which to turn each so that its attribute grows
     "Call directions after the attributes they change most"
-    a,names = torch.as_tensor(changes).double(),list(names)
+    a,names = _reals(changes, 'changes'),list(names)
     check_shape(a, 'changes', f'n {len(names)}')
     rel,res,seen = relative_changes(a.abs()),[],{}
     for row,r in zip(a, rel):

@@ -12,7 +12,7 @@ from numbers import Integral
 from typing import Callable
 import numpy as np, torch
 from torch import Tensor
-from ..core import check_floats,check_number,check_pictures,mean_std,seeded
+from ..core import check_floats,check_number,check_pictures,checked,mean_std,seeded
 
 # %% ../../nbs/metrics/50_disentangle.ipynb #d0aa02e6
 def _table(x, name):
@@ -67,18 +67,19 @@ def entropy(
     return np.array([h(o) for o in _table(labels, 'labels').T])
 
 # %% ../../nbs/metrics/50_disentangle.ipynb #0914ee2d
+@checked
 def discretise(
     codes,          # [n,d]
     n_bins:int=20   # Bins of equal width for each dimension
 )->np.ndarray:      # Integers from 0 to `n_bins`-1, [n,d]
     "Put each dimension into bins between its own extremes"
     codes = _table(codes, 'codes')
-    if not isinstance(n_bins, Integral) or n_bins<1:
-        raise ValueError(f"n_bins should be a whole number, at least 1, got {n_bins!r}")
+    check_number(n_bins, 'n_bins', 1, 10**6, whole=True)
     def bins(o): return np.digitize(o, np.histogram_bin_edges(o, n_bins)[:-1])-1
     return np.stack([bins(o) if m else np.zeros(len(o), int) for o,m in zip(codes.T, _moves(codes))], 1)
 
 # %% ../../nbs/metrics/50_disentangle.ipynb #53494b83
+@checked
 def mutual_info(
     codes,         # Real numbers, [n,d]
     factors,       # Discrete values, [n,k]
@@ -91,6 +92,7 @@ def mutual_info(
     return (entropy(bins)[:,None] + entropy(vals) - joint).clip(0)
 
 # %% ../../nbs/metrics/50_disentangle.ipynb #85046050
+@checked
 def mig_gaps(
     codes,         # What is read or learned, [n,d] with d>=2
     factors,       # True factors, or the codes asked for, [n,k]; discrete
@@ -103,6 +105,7 @@ def mig_gaps(
     second,first = np.sort(mutual_info(codes, factors, n_bins), axis=0)[-2:]
     return (first-second)/entropy(factors)
 
+@checked
 def mig(
     codes,         # What is read or learned, [n,d] with d>=2
     factors,       # True factors, or the codes asked for, [n,k]; discrete
@@ -133,6 +136,7 @@ def _read(encode, x, name):
     return c.float().cpu()
 
 # %% ../../nbs/metrics/50_disentangle.ipynb #2967cbec
+@checked
 @torch.no_grad()
 def read_world(
     encode:Callable, # Images [N,C,H,W] -> codes [N,d]
@@ -143,10 +147,12 @@ def read_world(
     idx=None         # Read these pictures instead of random ones
 )->tuple:            # Codes read [n,d] and true codes [n,k]
     "What `encode` reads in pictures of `world`, beside the truth"
-    if idx is None: check_number(n, 'n', 1, whole=True); idx = np.random.default_rng(seed).integers(len(world), size=n)
+    if idx is None: idx = np.random.default_rng(seed).integers(len(world), size=n)
+    if not np.ndim(idx) or not len(idx): raise ValueError(f"idx should be indices of pictures, got {idx!r}: give some")
     read = [_read(encode, world.tensor(o), 'encode') for o in np.array_split(idx, math.ceil(len(idx)/bs))]
     return torch.cat(read), torch.from_numpy(world.space.to_codes(world.space.to_factors(idx)))
 
+@checked
 def evaluate_encoder(
     encode:Callable, # Images [N,C,H,W] -> codes [N,k]
     world,           # A factor dataset: `space`, `tensor(idx)`, `len`
@@ -159,19 +165,20 @@ def evaluate_encoder(
     return dict(mig=mig(read, true), l2=l2_score(read, true))
 
 # %% ../../nbs/metrics/50_disentangle.ipynb #6e434a61
-def _generated(generate, codes, shape=None):
+def _generated(generate, codes, shape=None, name='generate'):
     "Finite images that `generate` makes of `codes`"
     x = generate(codes)
     fits = isinstance(x, Tensor) and (x.shape==shape if shape else x.ndim==4 and len(x)==len(codes))
     if not fits:
         want = ','.join(map(str, shape or [len(codes),*'CHW']))
         got = f"shape {[*x.shape]}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
-        raise ValueError(f"generate should return images [{want}], got {got}")
-    if not check_floats(x, 'generate').isfinite().all():
-        raise ValueError("generate should return finite images, got NaN or infinity: has the network diverged?")
-    return check_pictures(x, 'generate').float()
+        raise ValueError(f"{name} should return images [{want}], got {got}")
+    if not check_floats(x, name).isfinite().all():
+        raise ValueError(f"{name} should return finite images, got NaN or infinity: has the network diverged?")
+    return check_pictures(x, name).float()
 
 # %% ../../nbs/metrics/50_disentangle.ipynb #55ba39bf
+@checked
 @torch.no_grad()
 def read_generated(
     generate:Callable, # Codes [N,k] -> images [N,C,H,W]
@@ -182,12 +189,12 @@ def read_generated(
     bs:int=250         # Pictures at a time
 )->tuple:              # Codes read [n,k] and codes asked for [n,k]
     "What `oracle` reads in generated pictures, beside what was asked for"
-    check_number(n, 'n', 1, whole=True)
     with seeded(seed):
         asked = space.sample_codes(n)
         read = [_read(oracle, _generated(generate, c), 'oracle') for c in asked.split(bs)]
     return torch.cat(read), asked
 
+@checked
 def evaluate_generator(
     generate:Callable, # Codes [N,k] -> images [N,C,H,W]
     oracle:Callable,   # Images [N,C,H,W] -> codes [N,k]
@@ -201,6 +208,7 @@ def evaluate_generator(
     return dict(mig_gen=mig(read, asked), l2_gen=l2_score(read, asked))
 
 # %% ../../nbs/metrics/50_disentangle.ipynb #3c96a237
+@checked
 @torch.no_grad()
 def render_ratio(
     generate:Callable, # Codes [N,k] -> images [N,C,H,W]
@@ -210,7 +218,6 @@ def render_ratio(
     bs:int=250         # Pictures at a time
 )->float:              # 0 when exact, 1 when the code is ignored; lower is better
     "Squared error of generated pictures, as a share of that between random pictures of `world`"
-    check_number(n, 'n', 1, whole=True)
     def error(x, y): return (x.cpu()-y).double().square().sum().item()
     miss = chance = 0
     with seeded(seed):
@@ -240,11 +247,17 @@ def factor_errors(
     return rows
 
 # %% ../../nbs/metrics/50_disentangle.ipynb #6754c9a9
+def _seeds(seeds):
+    "A list of seeds, refused where it is none"
+    seeds = [check_number(o, 'each of seeds', 0, 2**32-1, whole=True) for o in seeds]
+    if not seeds: raise ValueError("seeds should hold at least one, got none: give range(3)")
+    return seeds
+
 def over_seeds(
     measure:Callable,   # Takes `seed=`, returns a dict of numbers or one number
     seeds=range(3)      # Seeds to repeat it with
 )->dict:                # Name -> `mean_std`, or one `mean_std`
     "Repeat a measure, and summarise each of its numbers"
-    res = [measure(seed=o) for o in seeds]
+    res = [measure(seed=o) for o in _seeds(seeds)]
     if not isinstance(res[0], dict): return mean_std(res)
     return {k:mean_std([o[k] for o in res]) for k in res[0]}

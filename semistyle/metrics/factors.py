@@ -15,8 +15,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.svm import LinearSVC
-from .disentangle import _refuse_constant,_table,_tables,mig,mutual_info,over_seeds
-from ..core import check_number
+from .disentangle import _refuse_constant,_seeds,_table,_tables,mig,mutual_info,over_seeds
+from ..core import check_number,checked
 from .votes import beta_vae_score,factor_vae_score,read_factors,refuse_narrow,split_parts
 
 # %% ../../nbs/metrics/52_factors.ipynb #27a228c4
@@ -68,6 +68,7 @@ def _dci(name, trees, learner, codes, factors, test, seed):
         protocol=f'DCI by {learner}, accuracy as informativeness', seed=seed)
 
 # %% ../../nbs/metrics/52_factors.ipynb #fcb3fb90
+@checked
 def dci(
     codes,      # What is read or learned, [n,d] with d>=2
     factors,    # True factors, [n,k] with k>=2; discrete
@@ -77,6 +78,7 @@ def dci(
     "DCI (Eastwood and Williams 2018) by exact gradient boosting, the protocol of disentanglement_lib"
     return _dci('dci', _exact_trees, 'GradientBoostingClassifier with default settings', codes, factors, test, seed)
 
+@checked
 def dci_hist(
     codes,      # What is read or learned, [n,d] with d>=2
     factors,    # True factors, [n,k] with k>=2; discrete
@@ -104,6 +106,7 @@ def _correlations(x, y):
     return r2*(vx>1e-12)[:,None]
 
 # %% ../../nbs/metrics/52_factors.ipynb #4bcaaf9a
+@checked
 def sap(
     codes,                 # What is read or learned, [n,d] with d>=2
     factors,               # True factors, [n,k]
@@ -122,6 +125,7 @@ def sap(
     return dict(sap=float((first-second).mean()), protocol=f'SAP by {by}', n=len(x), n_test=len(xt), seed=seed)
 
 # %% ../../nbs/metrics/52_factors.ipynb #65bd3c15
+@checked
 def modularity(
     codes,         # What is read or learned, [n,d]
     factors,       # True factors, [n,k] with k>=2; discrete
@@ -144,6 +148,7 @@ def _areas(model, x, y):
     return np.mean([roc_auc_score(y==v, p[:,i]) for i,v in enumerate(model.classes_) if 0<(y==v).sum()<len(y)])
 
 # %% ../../nbs/metrics/52_factors.ipynb #5bdf02ab
+@checked
 def explicitness(
     codes,      # What is read or learned, [n,d]
     factors,    # True factors, [n,k]; discrete
@@ -172,6 +177,7 @@ def _mig(codes, factors):
 factor_metrics = dict(factor_vae=factor_vae_score, beta_vae=beta_vae_score, mig=_mig, sap=sap, modularity=modularity,
                       explicitness=explicitness, dci=dci, dci_hist=dci_hist)
 
+@checked
 def score_factors(
     codes,           # What is read or learned, [n,d]
     factors,         # True factors, [n,k]; discrete
@@ -207,6 +213,7 @@ def scores_over_seeds(
     rest = {k:[o[k] for o in runs] for k in runs[0] if k not in res and k!='seed'}
     return res | {k:v[0] if all(o==v[0] for o in v) else v for k,v in rest.items()} | dict(seeds=seeds)
 
+@checked
 def evaluate_factors(
     encode:Callable,     # Images [N,C,H,W] -> codes [N,d]
     world,               # A factor dataset: `space`, `tensor(idx)`, `len`
@@ -217,6 +224,6 @@ def evaluate_factors(
     progress:bool=False  # Show a bar
 )->dict:                 # Name of a metric -> its scores as `mean_std`, `protocol`, `n`, `seeds`
     "Factor metrics of an encoder, over seeds; every metric reads the same pictures"
-    seeds = list(seeds)
+    seeds = _seeds(seeds)
     runs = {o:score_factors(*read_factors(encode, world, n, o, bs, progress), metrics, seed=o) for o in seeds}
     return {name:scores_over_seeds(lambda seed: runs[seed][name], seeds) for name in metrics}

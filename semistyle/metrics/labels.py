@@ -8,8 +8,9 @@ __all__ = ['labelled_rows', 'label_steps', 'read_labelled', 'score_labels', 'eva
 # %% ../../nbs/metrics/56_labels.ipynb #ce5747eb
 from collections.abc import Callable
 import numpy as np, torch
+from ..core import checked
 from ..data.factors import as_dataset
-from .disentangle import mig_gaps
+from .disentangle import _read,_table,mig_gaps
 
 # %% ../../nbs/metrics/56_labels.ipynb #138fd165
 def labelled_rows(
@@ -33,6 +34,7 @@ def label_steps(
     return np.where(m>33, np.minimum(np.floor(labels*20), 19), np.rint(labels*(m-1)))
 
 # %% ../../nbs/metrics/56_labels.ipynb #6bb0ad2d
+@checked
 @torch.no_grad()
 def read_labelled(
     encode:Callable, # Images [N,C,H,W] -> codes [N,k]
@@ -41,7 +43,8 @@ def read_labelled(
     bs:int=250,      # At a time
 )->tuple:            # Codes read and labels, [n,k]
     "What an encoder reads in images, beside their labels"
-    read = [encode(world.tensor(o)).float().cpu().numpy() for o in np.array_split(idx, -(-len(idx)//bs))]
+    if not len(idx): raise ValueError("idx should be indices of images, got none: give some")
+    read = [_read(encode, world.tensor(o), 'encode').numpy() for o in np.array_split(idx, -(-len(idx)//bs))]
     return np.concatenate(read).astype(np.float64),as_dataset(world).codes(idx).astype(np.float64)
 
 # %% ../../nbs/metrics/56_labels.ipynb #adeb50ee
@@ -51,6 +54,10 @@ def score_labels(
     space,  # The attributes
 )->tuple:   # Dict of `mig` and `l2`; and for each attribute a dict
     "How well codes agree with labels of which some are missing"
+    read,labels = _table(read, 'read'),np.asarray(labels)
+    if labels.dtype.kind not in 'fiub' or labels.shape!=read.shape:
+        raise ValueError(f"labels should be numbers shaped like read, {[*read.shape]}, got {labels.dtype} {[*labels.shape]}: one row for each image")
+    if np.isinf(labels).any() or np.isnan(labels).all(): raise ValueError("labels should be in [0,1], NaN where missing, got infinity or none at all: check the table")
     known,steps,m = ~np.isnan(labels),label_steps(labels, space),np.array(space.sizes)
     l2 = np.sqrt(np.where(known, read-labels, 0).__pow__(2).sum(1))[known.any(1)].mean()
     rows = []
@@ -68,6 +75,7 @@ def score_labels(
     return (dict(mig=float(np.mean(gaps))) if gaps else {}) | dict(l2=float(l2)),rows
 
 # %% ../../nbs/metrics/56_labels.ipynb #788a168c
+@checked
 def evaluate_labels(
     encode:Callable, # Images [N,C,H,W] -> codes [N,k]
     world,           # A data set with labels

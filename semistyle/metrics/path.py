@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np, torch
 from fastprogress import progress_bar
 from torch import Tensor,nn
+from ..core import check_floats,check_number,checked
 from ..models.sampling import Sampler,draw_codes,measuring
 
 # %% ../../nbs/metrics/52_path.ipynb #618a84a5
@@ -20,6 +21,8 @@ def slerp(
     t         # Share of the way, a number or [...,1]
 )->Tensor:    # Vectors of length one
     "Spherical interpolation between the directions of `a` and `b` (Shoemake 1985)"
+    for k,o in (('a',a), ('b',b)): check_floats(o, k, way='give latents')
+    if a.shape!=b.shape: raise ValueError(f"a and b should have one shape, got {[*a.shape]} and {[*b.shape]}: give as many ends as starts")
     a,b = (o/o.norm(dim=-1, keepdim=True) for o in (a, b))
     cos = (a*b).sum(-1, keepdim=True)
     side = b-cos*a
@@ -45,6 +48,7 @@ def trim(
     dist # Distances, [n]
 )->np.ndarray: # Those from the 1st to the 99th percentile, which stay in
     "Leave out the ends, as NVIDIA's path length does"
+    if not np.size(dist): raise ValueError("dist should hold distances, got none: take some steps")
     lo,hi = np.percentile(dist, 1, method='lower'),np.percentile(dist, 99, method='higher')
     return np.extract((dist>=lo) & (dist<=hi), dist)
 
@@ -90,6 +94,7 @@ def path_name(
     return '_'.join(['ppl', space, sampling, features, *more])
 
 # %% ../../nbs/metrics/52_path.ipynb #2c9e7344
+@checked
 def path_distances(
     g,                       # Generator: `z_dim`; `g(z, c, noise_mode=)` for 'z', `g.mapping` and `g.synthesis` for 'w'
     distance:Callable,       # Two batches of images [N,C,H,W] -> [N], quadratic in small changes
@@ -107,8 +112,7 @@ def path_distances(
     "What each step changes, before trimming"
     for name,val,ok in (('space',space,'z w'), ('sampling',sampling,'full end'), ('noise',noise,'pair const none')):
         if val not in ok.split(): raise ValueError(f"{name} should be one of {ok.split()}, got {val!r}")
-    if n<1 or bs<1 or not epsilon>0:
-        raise ValueError(f"n, bs and epsilon should be above 0, got {n}, {bs} and {epsilon}")
+    check_number(epsilon, 'epsilon', above=True)
     device = Sampler(g).device
     out,done,sizes = np.empty(n),0,[min(bs, n-i) for i in range(0, n, bs)]
     with measuring(g), torch.random.fork_rng(range(torch.cuda.device_count())):
@@ -132,6 +136,7 @@ def _checked(d, img, n, before):
     return d.double().cpu().numpy()
 
 # %% ../../nbs/metrics/52_path.ipynb #551c2cdb
+@checked
 def perceptual_path_length(
     g,                       # Generator, see `path_distances`
     distance:Callable,       # Two batches of images -> [N]; has a `name`: `lpips_vgg()`, `PerceptualDistance(features)`

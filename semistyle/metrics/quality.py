@@ -15,7 +15,7 @@ from fastprogress import progress_bar
 from PIL import Image
 from safetensors.torch import load_file,save_file
 from torch import Tensor,nn
-from ..core import atomic_folder,file_sha256,read_json,write_json
+from ..core import atomic_folder,checked,file_sha256,read_json,write_json
 from ..data.casting import default_cache
 from ..models.features import find_weights,load_weights,weights_name
 
@@ -108,6 +108,7 @@ def _vectors(x, name):
     return x
 
 # %% ../../nbs/metrics/54_quality.ipynb #614d14db
+@checked
 def kernel_distance(
     x,                       # Features of the first pictures, [N,D]
     y,                       # Of the second, [M,D]
@@ -141,6 +142,7 @@ def _mmd(a, b):
     return (without_self(kernel(a, a))+without_self(kernel(b, b))-2*kernel(a, b).mean()).item()
 
 # %% ../../nbs/metrics/54_quality.ipynb #ad1ee292
+@checked
 def precision_recall(
     fake,           # Features of generated pictures, [N,D]
     real,           # Of real ones, [M,D]
@@ -278,6 +280,7 @@ def _probe(features, shape):
     return hashlib.sha256(_describe(features, x).float().cpu().numpy().tobytes()).hexdigest()
 
 # %% ../../nbs/metrics/54_quality.ipynb #27752fdf
+@checked
 def reference_stats(
     data,                    # Has `len` and `images(idx)`, bytes [n,H,W,C]; or a tensor [N,C,H,W], bytes or in [-1,1]
     features:Callable,       # Images -> vectors [N,D] or a list of maps; has a `name`
@@ -351,6 +354,7 @@ def quality_name(
 # %% ../../nbs/metrics/54_quality.ipynb #f62c6532
 _metrics = ('fd','kd','pr')
 
+@checked
 def evaluate_quality(
     generate:Callable,       # Number -> images [n,C,H,W] in [-1,1]: `Sampler(g).images`
     data,                    # Real pictures, as for `reference_stats`; or what it returned

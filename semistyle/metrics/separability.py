@@ -15,7 +15,7 @@ import numpy as np, torch
 from torch import Tensor,nn
 from torch.nn import functional as F
 from fastprogress.fastprogress import progress_bar
-from ..core import ShareBar,default_device,fast_dtype,seeded,read_json,write_atomic,write_json
+from ..core import ShareBar,checked,default_device,fast_dtype,read_json,seeded,write_atomic,write_json
 from .disentangle import _table,entropy
 from ..models.oracle import Oracle,one_cycle,pace
 
@@ -58,6 +58,7 @@ def _newton_step(blocks, y, f, v, C):
     return g,step,np.concatenate([o@step[:-1]+step[-1] for o,_ in _each(blocks)])
 
 # %% ../../nbs/metrics/53_separability.ipynb #ea61c63d
+@checked
 def linear_svm(
     x,             # Latents, [n,d], or a list of blocks of them, each of which becomes an array when it is needed
     y,             # 1 and -1 for the two classes, 0 for rows to leave out; [n]
@@ -113,6 +114,7 @@ def _bits(x, y, svm):
     return conditional_entropy(np.asarray(svm(x, y))[at]>0, y[at])
 
 # %% ../../nbs/metrics/53_separability.ipynb #0b4e388f
+@checked
 def separability_score(
     latents,                   # [n,d], or a dict of several: space -> [n,d]; each may be a list of blocks
     logits,                    # What classifiers say: sign and confidence of each attribute, [n,n_attr]
@@ -217,6 +219,7 @@ def _sample(folder, draw, classify, n, seed, chunk, bs, keep, progress):
             for k,a,b in zip(dims, ends, ends[1:])}
 
 # %% ../../nbs/metrics/53_separability.ipynb #f70d0c82
+@checked
 def separability(
     draw:Callable,           # n -> latents (a dict: space -> [n,d]) and images [n,C,H,W]: see `Sampler.latents`
     classify:Callable,       # Images -> logits [n,n_attr]: see `oracle_attributes`
@@ -259,6 +262,7 @@ def upper_half(
     return _f
 
 # %% ../../nbs/metrics/53_separability.ipynb #04e647bc
+@checked
 def train_attributes(
     data,                    # Pictures: `tensor(idx)` -> [n,C,H,W] in [-1,1], and `len`
     labels:Callable,         # Indices [n] -> booleans [n,n_attr], such as `upper_half` gives

@@ -13,6 +13,7 @@ import numpy as np
 from fastprogress import progress_bar
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from ..core import checked
 from .disentangle import _labels,_moves,_refuse_constant,_table,_tables,read_world
 
 # %% ../../nbs/metrics/51_votes.ipynb #caa23b59
@@ -115,6 +116,7 @@ def _refuse_sizes(bs, **counts):
         if v<low: raise ValueError(f"{k} should be at least {low}, got {v}")
 
 # %% ../../nbs/metrics/51_votes.ipynb #e6945100
+@checked
 def factor_vae_score(
     codes,              # What is read or learned, [n,d]
     factors,            # True factors, [n,k]; discrete
@@ -122,7 +124,7 @@ def factor_vae_score(
     n_train:int=10_000, # Votes to learn from
     n_test:int=5000,    # Votes to judge
     bs:int=64,          # Samples in a vote
-    threshold=.05,      # Leave out dimensions of a smaller standard deviation
+    threshold:float=.05,# Leave out dimensions of a smaller standard deviation
     seed:int=0          # Chooses the test rows and the votes
 )->dict:                # `factor_vae` in [0,1], higher is better, 1/k is chance; `factor_vae_train`, and the protocol
     "FactorVAE score (Kim and Mnih 2018) of given samples; for an encoder and a world see `evaluate_factor_vae`"
@@ -139,6 +141,7 @@ def factor_vae_score(
 def _sample(space, n, rand): return np.stack([rand.randint(m, size=n) for m in space.sizes], 1)
 
 # %% ../../nbs/metrics/51_votes.ipynb #71a1d45a
+@checked
 def factor_vae_loop(
     encode:Callable,    # Images [N,C,H,W] -> codes [N,d]
     world,              # A factor dataset: `space`, `tensor(idx)`
@@ -146,7 +149,7 @@ def factor_vae_loop(
     n_test:int=5000,    # Votes to judge
     bs:int=64,          # Pictures in a vote
     n_var:int=10_000,   # Pictures that tell the variances
-    threshold=.05,      # Leave out dimensions of a smaller standard deviation
+    threshold:float=.05,# Leave out dimensions of a smaller standard deviation
     seed:int=0          # Of `np.random.RandomState`
 )->float:               # FactorVAE score
     "The published loop, one vote at a time: slow, to check and to time `evaluate_factor_vae` against"
@@ -186,6 +189,7 @@ def _published_draws(space, n, bs, rand, pairs=False):
     return idx if pairs else idx[:,0],fixed
 
 # %% ../../nbs/metrics/51_votes.ipynb #2dfceba2
+@checked
 def read_factors(
     encode:Callable,     # Images [N,C,H,W] -> codes [N,d]
     world,               # A factor dataset: `space`, `tensor(idx)`, `len`
@@ -201,14 +205,15 @@ def read_factors(
     return codes[at],world.space.to_factors(idx)
 
 # %% ../../nbs/metrics/51_votes.ipynb #3af991eb
+@checked
 def evaluate_factor_vae(
     encode:Callable,     # Images [N,C,H,W] -> codes [N,d]
     world,               # A factor dataset: `space`, `tensor(idx)`, `len`
-    n:int=50_000,        # Samples that votes are dealt from; None draws new ones for each vote, as published
+    n:int|None=50_000,   # Samples that votes are dealt from; None draws new ones for each vote, as published
     n_train:int=10_000,  # Votes to learn from
     n_test:int=5000,     # Votes to judge
     bs:int=64,           # Pictures in a vote
-    threshold=.05,       # Leave out dimensions of a smaller standard deviation
+    threshold:float=.05, # Leave out dimensions of a smaller standard deviation
     seed:int=0,          # Chooses the pictures and the votes
     n_var:int=10_000,    # Pictures that tell the variances when n is None
     read_bs:int=250,     # Pictures read at a time
@@ -255,6 +260,7 @@ def _beta_vae(codes, train, test, seed, **notes):
     return dict(beta_vae=float(model.score(xt, yt)), beta_vae_train=float(model.score(x, y)), seed=seed, **notes)
 
 # %% ../../nbs/metrics/51_votes.ipynb #00409281
+@checked
 def beta_vae_score(
     codes,              # What is read or learned, [n,d]
     factors,            # True factors, [n,k] with k>=2; discrete
@@ -275,10 +281,11 @@ def beta_vae_score(
         protocol=f'beta-VAE score: {n_train}+{n_test} batches of {bs} pairs from given samples, logistic regression')
 
 # %% ../../nbs/metrics/51_votes.ipynb #634954fa
+@checked
 def evaluate_beta_vae(
     encode:Callable,     # Images [N,C,H,W] -> codes [N,d]
     world,               # A factor dataset: `space`, `tensor(idx)`, `len`
-    n:int=50_000,        # Samples that pairs are taken from; None draws new ones for each batch, as published
+    n:int|None=50_000,   # Samples that pairs are taken from; None draws new ones for each batch, as published
     n_train:int=10_000,  # Batches of pairs to learn from
     n_test:int=5000,     # Batches of pairs to judge
     bs:int=64,           # Pairs in a batch

@@ -122,6 +122,7 @@ def _with_generator(name):
 # %% ../../nbs/runs/76_edit.ipynb #165f631b
 def _plan(model, directions, moves, factors):
     "The directions that are needed and who is meant by which name; refuses, before time is spent, what cannot be done"
+    if directions and not moves: raise ValueError(f"directions should be given with a move along one, got {directions} and no move: add a move, or leave them out")
     d = find_directions_of(directions, model) if moves else None
     moves = [(d.index(int(k) if k.isdigit() and k not in d.names else k),v) for k,v in moves]
     names = list(model.space.names) if model.space else []
@@ -234,6 +235,7 @@ def run_edit(
     _check_fine(saved, name, project, fine)
     g,plan = saved.generator,_plan(saved, directions, moves, factors)
     layer_mask(layers, g.num_ws)
+    if layers is not None and not (moves or factors): raise ValueError("layers should be given with a move, got no move: add one, or leave them out")
     home = earlier and (earlier.parent if earlier.name=='edit' else Path(f'{earlier.name}-edit'))
     out = Path(out or home or f'{Path(latents or paths[0]).stem}-edit')
     if latents: edit = _of_latents(latents, saved, name, out)

@@ -33,7 +33,7 @@ needs = dict(
     world    =(lambda s: s.world is not None, 'its pictures are of no known world: give one with --world'),
     labels   =(lambda s: s.labelled, 'the pictures of its world have no labels: give a table with --labels'),
     named    =(lambda s: s.grid or not s.unnamed, 'nobody has named the parts of its code, and its pictures are no grid of factors'),
-    mig      =(lambda s: s.grid or s.space.n_factors>1, 'MIG compares two codes or more, here is one'),
+    mig      =(lambda s: s.grid or s.space is None or s.space.n_factors>1, 'MIG compares two codes or more, here is one'),
     renderer =(lambda s: s.grid and hasattr(s.world, 'render_codes'),
                'its world is no grid of factors, so there is no true picture of a code'),
     disc     =(lambda s: s.discriminator is not None, 'the model holds no discriminator'),

@@ -62,6 +62,16 @@ def _needs(package):
     if not find_spec(package):
         raise ImportError(f"ONNX needs the package {package}: pip install 'semistyle[export]'")
 
+def _most_opset():
+    "The newest version of ONNX's operators that is known here; 18 is the oldest that PyTorch makes"
+    import onnx
+    return onnx.defs.onnx_opset_version()
+
+def _ends_in(path, end):
+    "A file's path, refused with another ending"
+    if not isinstance(path, (str,Path)) or Path(path).suffix!=end: raise ValueError(f"path should end in {end}, got {path!r}")
+    return Path(path)
+
 def onnx_error(
     path,                # ONNX file
     e:ExportedGenerator, # What it was made of
@@ -86,8 +96,7 @@ def save_onnx(
 )->float:                  # The difference there is
     "Write a generator as an ONNX graph, once onnxruntime has drawn with it what PyTorch draws"
     for o in ('onnx','onnxscript'): _needs(o)
-    path = Path(path)
-    if path.suffix!='.onnx': raise ValueError(f"path should end in .onnx, got {path.name}")
+    path = _ends_in(path, '.onnx'); check_number(opset, 'opset', 18, _most_opset(), whole=True)
     e = ExportedGenerator(g, noise_mode)
     with tempfile.TemporaryDirectory() as tmp:
         made = Path(tmp)/'model.onnx'
@@ -157,8 +166,7 @@ def save_program(
     most:float=1e-4        # Largest difference from the generator that is taken, of pictures in about [-1,1]
 )->float:                  # The difference there is
     "Write a generator as an archive of `torch.export`, once what was read back has drawn what the generator draws"
-    path = Path(path)
-    if path.suffix!='.pt2': raise ValueError(f"path should end in .pt2, got {path.name}")
+    path = _ends_in(path, '.pt2')
     e = ExportedGenerator(g, noise_mode)
     with tempfile.TemporaryDirectory() as tmp, _exportable(e):
         made,x = Path(tmp)/'model.pt2',e.example(3, 1)

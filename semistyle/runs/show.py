@@ -73,6 +73,8 @@ def draw_kind(
     rendered = model.config.get('world') and 'data' not in model.config
     named = model.generator.c_dim and (model.space is not None or world or rendered)
     along = kind=='traversals' and (directions or not named)
+    if world and (kind!='traversals' or along):
+        raise ValueError(f"world should be given for traversals of factors, got {world} for {'directions' if kind=='traversals' else kind}: leave it out")
     if latents and kind=='traversals' and not along:
         raise ValueError("latents should be given for grid, mixing or interpolation, or for traversals with directions: a factor is "
                          "turned by its code, which styles do not have")
