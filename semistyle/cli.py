@@ -7,7 +7,7 @@ __all__ = ['semistyle_demo', 'semistyle_train', 'semistyle_eval', 'semistyle_sho
            'semistyle_edit', 'semistyle_distill', 'semistyle_import', 'semistyle_data', 'semistyle_bench']
 
 # %% ../nbs/91_cli.ipynb #a4133ccf
-import os,shlex,signal,sys,threading,time,warnings
+import errno,os,shlex,signal,sys,threading,time,warnings
 from contextlib import contextmanager,redirect_stderr,redirect_stdout
 from pathlib import Path
 from typing import Annotated
@@ -39,12 +39,26 @@ def _command_line(name, /, **kwargs):
     if _is_command(): return shlex.join([Path(sys.argv[0]).stem, *sys.argv[1:]])
     return f"{name}({', '.join(f'{k}={v!r}' for k,v in kwargs.items())})"
 
-def _sentence(e): return ' '.join(str(e).split(':\n\t')[-1].split())
+def _sentence(e):
+    "What to say of an error"
+    if getattr(e, 'errno', None)==errno.ENAMETOOLONG and e.filename:
+        return f"{str(e.filename)[:40]}... should be a file or folder, is longer than a file system takes: check the path"
+    return ' '.join(str(e).split(':\n\t')[-1].split())
 
-def _at_least(low, **kwargs):
-    "Refuse an argument below `low`"
+def _no_memory(e):
+    "Whether an error says that there was not enough memory, of the machine or of a GPU"
+    return isinstance(e, MemoryError) or type(e).__name__=='OutOfMemoryError' or any(o in str(e) for o in ("can't allocate memory", 'not enough memory'))
+
+def _at_least(low, high=10**9, **kwargs):
+    "Refuse an argument below `low`, or larger than any that makes sense"
     for k,v in kwargs.items():
-        if v is not None and not v>=low: raise ValueError(f"{k} should be at least {low}, got {v}: give more")
+        if v is None or low<=v<=high: continue
+        if v>high: raise ValueError(f"{k} should be at most {high:,}, got {v}: give less")
+        raise ValueError(f"{k} should be at least {low}, got {v}: give more")
+
+def _seed(seed, n=1):
+    "Refuse what is not the first of `n` seeds"
+    _at_least(0, 2**32-n, seed=seed)
 
 def _writable(path):
     "Refuse a file that could not be written, before hours are spent on what it is to hold"
@@ -104,6 +118,9 @@ def _command(on_interrupt='nothing was lost', alone=True):
             return
         except KeyboardInterrupt: code,end = 130,f'interrupted: {on_interrupt}'
         except (ValueError, OSError, ImportError) as e: code,end = 2,_sentence(e)
+        except (MemoryError, RuntimeError) as e:
+            if not _no_memory(e): raise
+            code,end = 2,f"there should be more memory than was found: ask for fewer or smaller pictures at a time, or close other programs ({_sentence(e)[:120]})"
     if not me: print(f'{Path(sys.argv[0]).stem}: {end}', file=aside)
     elif alone:
         from semistyle.processes import leave_word_to_first
@@ -123,7 +140,7 @@ def semistyle_demo(
     "Train a small Semi-StyleGAN on a rendered robot, measure it, and write a report, within a quarter of an hour"
     start,args = time.monotonic(),dict(out=out, quick=quick, seed=seed, eta=eta, minutes=minutes)
     with _command(f'what was computed is in {out}') as say:
-        _at_least(.5, minutes=minutes)
+        _at_least(.5, minutes=minutes); _seed(seed); _at_least(0, 1, eta=eta)
         from semistyle.runs.demo import run_demo
         note = 'This was a quick run, to see that everything works: its numbers mean little.' if quick else ''
         command = _command_line('semistyle_demo', **args)
@@ -165,7 +182,8 @@ def semistyle_train(
     name = preset or f"{Path(world or 'robot').stem}-{resolution or 32}"
     out = Path(out or f'runs/{name}-seed{seed or 0}')
     with _command(f'what was computed is in {out}, go on with --resume', alone=False) as say:
-        _at_least(.001, kimg=kimg, save=save, minutes=minutes); _at_least(0, seed=seed); _at_least(1, threads=threads, accumulate=accumulate)
+        _at_least(.001, kimg=kimg, save=save, minutes=minutes); _seed(seed); _at_least(1, 1024, threads=threads)
+        _at_least(1, accumulate=accumulate, resolution=resolution); _at_least(1, 16, bits=bits)
         if sum(o.split('=')[0]=='--set' for o in sys.argv)>1:
             raise ValueError('set should be given once, with all settings: --set "bs=16 lr_g=0.001"')
         from semistyle.core import read_json
@@ -226,7 +244,7 @@ def semistyle_eval(
                 weights=weights, samples=samples)
     out = out or (f'{_model_name(model)}-metrics.json' if metrics else '')
     with _command(f'what was measured is in {out}, go on with the same command' if out else 'nothing was lost') as say:
-        _at_least(100, n=n); _at_least(1, seeds=seeds); _at_least(0, seed=seed)
+        _at_least(100, n=n); _at_least(1, 10**6, seeds=seeds); _seed(seed, seeds)
         for o in (out, report):
             if o and not check: _writable(o)
         from semistyle.runs.evaluate import measure_model,measured_table,plan_measures
@@ -272,7 +290,7 @@ def semistyle_show(
     "Draw what a saved model can do"
     args = dict(model=model, kind=kind, out=out, psi=psi, seed=seed, world=world, latents=latents, directions=directions)
     with _command() as say:
-        _at_least(0, seed=seed)
+        _seed(seed); _at_least(-10, 10, psi=psi)
         from semistyle.runs.show import picture_file,show_model
         out = picture_file(model, kind, out)
         _writable(out)
@@ -299,7 +317,9 @@ def semistyle_export(
     "Write a generator as an ONNX graph, checked against PyTorch, or as a page of sliders that needs only a browser; or share the model on the Hub"
     with _command() as say:
         if not (onnx or pt2 or page or hub): raise ValueError("onnx, pt2, page or hub should be given, got none: --onnx FILE, --pt2 FILE, --page FOLDER or --hub USER/NAME")
-        _at_least(0, seed=seed)
+        _seed(seed); _at_least(-10, 10, psi=psi)
+        for k,v,o in (('runtime',runtime,page), ('directions',directions,page), ('license',license,hub), ('private',private,hub)):
+            if v and not o: raise ValueError(f"{k} should be given with --{'hub' if k in ('license','private') else 'page'}, got {v} without: add it, or leave {k} out")
         for o in (onnx, pt2):
             if o: _writable(o)
         if page: _writable(Path(page)/'index.html')
@@ -321,7 +341,7 @@ def semistyle_export(
 # %% ../nbs/91_cli.ipynb #0e879c96
 def _threads(n):
     "Work with so many threads of the processor"
-    _at_least(1, threads=n)
+    _at_least(1, 1024, threads=n)
     if n:
         from torch import set_num_threads
         set_num_threads(n)
@@ -366,8 +386,8 @@ def semistyle_discover(
     out = Path(out or f'{Path(model).resolve().name}-{method}')
     with _command(f'what was computed is in {out}, go on with --resume') as say:
         _at_least(2, directions=directions, samples=samples, n=n)
-        _at_least(.001, kimg=kimg); _at_least(0, seed=seed, minutes=minutes, distinct=distinct)
-        _at_least(2, bs=bs); _threads(threads)
+        _at_least(.001, kimg=kimg); _at_least(0, minutes=minutes); _at_least(0, 1, distinct=distinct); _seed(seed)
+        _at_least(2, bs=bs); _at_least(1, resolution=resolution); _threads(threads)
         sentences = _sentences(words)
         from semistyle.runs.discover import run_discovery
         from semistyle.training.callbacks import TrainingDiverged
@@ -416,7 +436,7 @@ def semistyle_edit(
     args = {k:v for k,v in locals().items() if v not in (None,'',False)}
     paths = [paths] if isinstance(paths, (str,Path)) else list(paths)
     with _command(f"what was found so far is in {out or 'its folder'}, go on with --resume") as say:
-        _at_least(1, steps=steps); _at_least(0, seed=seed); _threads(threads)
+        _at_least(1, steps=steps); _seed(seed); _at_least(1, 16, bits=bits); _threads(threads)
         from semistyle.runs.edit import parse_layers,parse_moves,run_edit
         moves,factors = parse_moves(direction or []),parse_moves(factor or [], 'factor')
         res = run_edit(paths, out, model, project, moves, factors, directions, parse_layers(layers) if layers else None,
@@ -454,8 +474,9 @@ def semistyle_distill(
     args = {k:v for k,v in locals().items() if v not in (None,'',False)}
     out = Path(out or f'{Path(model).resolve().name}-distilled')
     with _command(f'what was computed is in {out}, go on with --resume') as say:
-        _at_least(1, pairs=pairs, dimensions=dimensions, n=n)
-        _at_least(.001, kimg=kimg); _at_least(0, seed=seed, minutes=minutes, beta=beta)
+        _at_least(2, pairs=pairs, dimensions=dimensions, n=n); _at_least(1, resolution=resolution)
+        if resolution and not method: raise ValueError(f"resolution should be given with --method, got {resolution} without: pictures of a generator have its own, leave it out")
+        _at_least(.001, kimg=kimg); _at_least(0, minutes=minutes, beta=beta); _seed(seed)
         if bool(method)==bool(directions):
             raise ValueError(f"directions or a --method should be given, got {'both' if method else 'neither'}: give one of them")
         from semistyle.runs.distill import run_distillation,run_vae
@@ -483,7 +504,7 @@ def semistyle_import(
     "Turn someone's StyleGAN2 into a saved model, without running anything that the file holds"
     args,start = dict(path=path, out=out, n=n, psi=psi, seed=seed),time.monotonic()
     with _command() as say:
-        _at_least(0, n=n, seed=seed)
+        _at_least(0, n=n); _at_least(-10, 10, psi=psi); _seed(seed)
         out = Path(out or Path(path).stem)
         _writable(out.with_name(f'{out.name}.json'))
         from semistyle.core import record_result
@@ -529,15 +550,19 @@ def semistyle_data(
     "Describe, pack, check, show or download a data set"
     start,args = time.monotonic(),{k:v for k,v in locals().items() if v not in (None,'',False)}
     with _command('what is done so far is kept, the same command goes on') as say:
-        from semistyle.data.open import load_dataset
+        from semistyle.data.open import load_dataset,published_sets
         from semistyle.runs.data import data_actions,fetch
         known = [*data_actions,'download']
         if action not in known: raise ValueError(f"action should be one of {', '.join(known)}, got {action!r}")
-        _at_least(0, seed=seed); _at_least(1, workers=workers)
+        _seed(seed); _at_least(1, 1024, workers=workers); _at_least(1, resolution=resolution); _at_least(1, 16, bits=bits)
+        for k,v,o in (('sizes',sizes,'check'), ('workers',workers,'pack')):
+            if v and action!=o: raise ValueError(f"{k} should be given for {o} alone, got {v} for {action}: leave them out")
+        if root and str(name).lower().replace('_', '-') not in published_sets():
+            raise ValueError(f"root should be given for a published set, {name} is none: leave it out")
         if action=='download': return fetch(name, root, say)
         out = str(out) or (f'{Path(name).stem}-preview.png' if action=='preview' else '')
-        if action=='preview' and not out.endswith('.png'):
-            raise ValueError(f"out should end in .png for preview, got {Path(out).name}")
+        end = dict(preview='.png', info='.json', check='.json').get(action, '')
+        if out and not out.endswith(end): raise ValueError(f"out should end in {end} for {action}, got {Path(out).name}")
         if action=='pack' and not out:
             raise ValueError("out should be the folder of the new store, got none: give one with --out")
         if out and action!='pack': _writable(out)
@@ -571,7 +596,7 @@ def semistyle_bench(
     with _command() as say:
         from semistyle.bench.all import bench,bench_lines,check_bench
         check_bench(what, world, seconds, images)
-        _at_least(0, seconds=seconds, seed=seed)
+        _at_least(0, seconds=seconds); _at_least(1, resolution=resolution, images=images); _seed(seed)
         if out: _writable(out)
         from json import dumps
         from semistyle.core import record_result

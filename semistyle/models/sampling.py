@@ -12,7 +12,7 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor,nn
 from torch.nn import functional as F
-from ..core import check_number,check_shape,keep_freed_memory,slow_work,worked
+from ..core import check_floats,check_number,check_shape,keep_freed_memory,slow_work,worked
 
 # %% ../../nbs/models/25_sampling.ipynb #f99af41b
 def _one_hot(k, c_dim): return F.one_hot(k, c_dim).float()
@@ -57,6 +57,9 @@ def measuring(
             for o,was in modes.items(): o.training = was
 
 # %% ../../nbs/models/25_sampling.ipynb #7bd57ead
+def _check_noise(mode):
+    if mode not in ('random','const','none'): raise ValueError(f"noise_mode should be random, const or none, got {mode!r}")
+
 class Sampler:
     "A generator that is asked for styles, pictures, and pictures of given codes"
     def __init__(self,
@@ -69,6 +72,10 @@ class Sampler:
         stop:int=None,        # Of styles, draw no further than to this side: of a network that adds up pictures, what it has painted until there
         dtype=None,           # Compute in this type, such as torch.bfloat16; in full precision by default
     ):
+        check_number(psi, 'psi', -10, 10); check_number(pixels, 'pixels', 1, whole=True)
+        if noise_mode is not None: _check_noise(noise_mode)
+        for k,v in dict(side=side, stop=stop).items():
+            if v is not None: check_number(v, k, 1, whole=True)
         self.g,self.law,self.psi,self.noise_mode,self.pixels = g,codes,psi,noise_mode,pixels
         self.side,self.stop,self.dtype = side,stop,dtype
         if stop and len(getattr(getattr(g, 'synthesis', None), 'to_rgbs', ()))<2:
@@ -94,7 +101,8 @@ class Sampler:
 # %% ../../nbs/models/25_sampling.ipynb #d4ada9d2
 def _stream(seed):
     "A random stream; None for torch's own"
-    return seed if seed is None or isinstance(seed, torch.Generator) else torch.Generator().manual_seed(seed)
+    if seed is None or isinstance(seed, torch.Generator): return seed
+    return torch.Generator().manual_seed(int(check_number(seed, 'seed', 0, 2**63-1, whole=True)))
 
 @patch
 def codes(self:Sampler,
@@ -102,6 +110,7 @@ def codes(self:Sampler,
     seed=None # Number or `torch.Generator`; torch's stream by default
 )->Tensor:    # [n,c_dim], or None
     "Codes by the sampler's law"
+    check_number(n, 'n', 0, 10**9, whole=True)
     return draw_codes(self.g, n, _stream(seed), self.law)
 
 @patch
@@ -110,7 +119,7 @@ def points(self:Sampler,
     seed=None # Number or `torch.Generator`; torch's stream by default
 )->tuple:     # `z` [n,z_dim], and codes [n,c_dim] or None; on the CPU
     "Latents and codes"
-    check_number(n, 'n', whole=True)
+    check_number(n, 'n', 0, 10**9, whole=True)
     rng = _stream(seed)
     return torch.randn(n, self.g.z_dim, generator=rng),self.codes(n, rng)
 
@@ -135,6 +144,7 @@ def _mode(self:Sampler, seed): return self.noise_mode or ('random' if seed is No
 def _draw(self:Sampler, f, *tables):
     "Pictures that `f` makes of some rows of each table at a time"
     n,out = len(tables[0]),[]
+    if not n: raise ValueError("pictures to draw should be at least one, got none: ask for more")
     if str(self.device)=='cpu' and getattr(self.g, 'img_resolution', 0)>=256: keep_freed_memory()
     lower = torch.autocast(torch.device(self.device).type, self.dtype, enabled=self.dtype not in (None,torch.float32))
     with measuring(self.g), slow_work(n), lower:
@@ -193,6 +203,8 @@ def of_ws(self:Sampler,
     noise_mode:str='const' # 'random', 'const' or 'none'
 )->Tensor:                 # [n,C,H,W]
     "Pictures of given styles, a few at a time"
+    check_floats(ws, 'ws', way='give styles, as of `g.mapping`')
+    _check_noise(noise_mode)
     stop = dict(side=self.stop) if self.stop else {}
     return self._draw(lambda ws: self.g.synthesis(ws, noise_mode=noise_mode, **stop), ws)
 
