@@ -141,6 +141,17 @@ def test_eval(home, trained, tmp_path):
     (home/'few.csv').write_text('file,light\n0001.png,1\n0002.png,2\n')
     no('--world', home/'photos', '--labels', home/'few.csv', says=['lacks green, across'])
 
+def test_drawn_heads(tmp_path):
+    "The preset celeba-64 on files that are laid out as CelebA's, with marks that nobody knows"
+    from semistyle.data.heads import write_heads
+    write_heads(tmp_path/'heads', 60, missing=.2)
+    r = run('semistyle_train', '--preset','celeba-64','--world',tmp_path/'heads','--kimg',.032,'--out',tmp_path/'run','--eta',.2,
+            '--set', f'img_resolution=16 bs=8 labelled_bs=4 {NETS}')
+    assert r.code==0, r.err
+    m = load_model(tmp_path/'run'/'model')
+    assert (m.space.n_factors,m.space.names[-1],m.config['world'])==(40,'Young','celeba') and m.config['settings']['gamma_g']==1
+    assert run('semistyle_show', tmp_path/'run'/'model', '--out', tmp_path/'rows.png').code==0
+
 def test_celeba(tmp_path):
     "The preset celeba-256 by name: 40 attributes of enlarged photographs; here with small networks and a small size"
     (tmp_path/'celeba'/'img_align_celeba').mkdir(parents=True)
