@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['n_processes', 'rank', 'launched', 'share_rows', 'sharing', 'whole', 'share', 'randn_like_share', 'LostProcess',
-           'all_mean', 'average_grads', 'gather', 'any_of', 'first_says', 'send_first', 'joined', 'leave_word_to_first',
-           'first_one_first']
+           'all_mean', 'average_grads', 'gather', 'gather_json', 'any_of', 'first_says', 'send_first', 'joined',
+           'leave_word_to_first', 'first_one_first']
 
 # %% ../nbs/03_processes.ipynb #8e9612d8
-import os,time
+import json,os,time
 from contextlib import contextmanager
 from datetime import timedelta
 import torch
@@ -125,8 +125,18 @@ def gather(
     if n_processes()==1: return x
     mine = x.detach().to(_seat()).contiguous()
     res = [torch.empty_like(mine) for _ in range(n_processes())]
-    with _talking(): dist.all_gather(res, mine)
+    with _talking(): dist.all_gather(res, mine, group=_patient)
     return torch.cat(res).to(x.device)
+
+def gather_json(
+    o # Of this process: what JSON holds
+)->list: # Of the first, then of the second ...
+    "What every process has"
+    if n_processes()==1: return [o]
+    data = torch.tensor(list(json.dumps(o).encode()), dtype=torch.uint8)
+    sizes = gather(torch.tensor([len(data)])).tolist()
+    rows = gather(torch.nn.functional.pad(data, (0,max(sizes)-len(data)))[None])
+    return [json.loads(bytes(r[:k].tolist())) for r,k in zip(rows, sizes)]
 
 def any_of(
     yes:bool # Of this process
@@ -163,13 +173,28 @@ def _backend():
     torch.cuda.set_device(local)
     return 'nccl'
 
+_patient = None # Of processes that `gather` from each other after long work
+
+@contextmanager
+def _waiting(minutes):
+    "Inside, `gather` waits for others as long as that"
+    global _patient
+    was = _patient
+    if minutes: _patient = dist.new_group(timeout=timedelta(minutes=minutes))
+    try: yield
+    finally: _patient = was
+
 @contextmanager
 def joined(
-    minutes:float=10. # How long to wait for others, now and later
+    minutes:float=10.,  # How long to wait for others, now and later
+    gathering:float=None # Minutes that `gather` waits, where each process works by itself for long; as long as the others by default
 ):
     "Work together with the processes that were launched with this one; alone, nothing happens"
     me,n = launched()
-    if n==1 or n_processes()>1: yield; return
+    if n==1: yield; return
+    if n_processes()>1:
+        with _waiting(gathering): yield
+        return
     if not dist.is_available(): raise ValueError(f"{n} processes should be able to talk, this PyTorch was built without torch.distributed: launch one")
     backend,at = _backend(),':'.join(os.environ[o] for o in _told[2:])
     try: dist.init_process_group(backend, timeout=timedelta(minutes=minutes))
@@ -177,7 +202,8 @@ def joined(
         why = (str(e).strip() or type(e).__name__).splitlines()[0][:160]
         raise LostProcess(f"process {me} should meet {n-1} more at {at}, did not ({why}): start all of them, and choose another port where that one is in "
                           "use (torchrun --standalone finds a free one)") from e
-    try: yield
+    try:
+        with _waiting(gathering): yield
     finally: dist.destroy_process_group()
 
 def leave_word_to_first(

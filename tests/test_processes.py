@@ -1,5 +1,5 @@
 "Several processes train the run that one trains: gradients, losses, streams; killed, stopped, refused, resumed with another number of them."
-import os,re,signal,socket,subprocess,sys,time
+import json,os,re,signal,socket,subprocess,sys,time
 from pathlib import Path
 import pytest,torch
 from commands import ONE_THREAD,TINY
@@ -150,9 +150,26 @@ def test_what_cannot_be_shared(tmp_path):
     assert code and len(said(err))==1 and 'should be new or empty' in said(err)[0]      # the first one speaks for all
 
 def test_other_commands_are_for_one_process(tmp_path):
-    script = Path(sys.executable).parent/'semistyle_eval'
-    code,_,err = ended(torchrun(2, script, 'robot-64', '--check'))
-    assert code and said(err, 'semistyle_eval')==['there should be one process of this command, 2 were launched: start it by its name alone']
+    script = Path(sys.executable).parent/'semistyle_show'
+    code,_,err = ended(torchrun(2, script, 'robot-64', '--out', tmp_path/'x.png'))
+    assert code and said(err, 'semistyle_show')==['there should be one process of this command, 2 were launched: start it by its name alone']
+
+def test_measures_of_one_and_two_processes(tmp_path):
+    "Repeats are shared, and the numbers are those of one process to the bit; a repeat that the file lacks alone is made again; what fails is said once"
+    ask = ['--no-python','semistyle_eval','shapes-stylegan2-32','--samples','1000','--seeds','3','--metrics']
+    def measure(n, name, *more):
+        code,out,err = ended(torchrun(n, *ask, 'fd_oracle,recall_oracle', '--out', tmp_path/name, *more))
+        assert code==0, err[-2000:]
+        return json.loads((tmp_path/name).read_text()),out
+    (one,_),(two,shown) = measure(1, 'one.json'),measure(2, 'two.json')
+    def values(res): return [(r['measure'], r['seed'], r['values']) for r in res['runs']]
+    assert values(one)==values(two) and len(values(two))==3 and one['metrics']==two['metrics'] and two['processes']==2 and 'processes' not in one
+    assert shown.count('fd_oracle')==1                                                          # one table
+    lacking = two | dict(runs=two['runs'][::2]); (tmp_path/'two.json').write_text(json.dumps(lacking))
+    again,_ = measure(2, 'two.json')
+    assert values(again)==values(two) and [r['seconds'] for r in again['runs'][::2]]==[r['seconds'] for r in two['runs'][::2]]
+    code,_,err = ended(torchrun(2, *ask, 'mig', '--out', tmp_path/'no.json'))
+    assert code and len(said(err, 'semistyle_eval'))==1 and 'cannot be measured' in said(err, 'semistyle_eval')[0], err[-2000:]
 
 def free_port():
     with socket.socket() as s: s.bind(('127.0.0.1', 0)); return str(s.getsockname()[1])
