@@ -187,7 +187,7 @@ def semistyle_train(
         if sum(o.split('=')[0]=='--set' for o in sys.argv)>1:
             raise ValueError('set should be given once, with all settings: --set "bs=16 lr_g=0.001"')
         from semistyle.core import read_json
-        from semistyle.processes import first_one_first,joined,rank
+        from semistyle.processes import first_one_first,first_says,joined,rank
         from semistyle.runs.train import note_measures,plan_run,run_notes,train_run
         from semistyle.training.callbacks import TrainingDiverged
         from semistyle.training.loggers import run_logs
@@ -202,13 +202,13 @@ def semistyle_train(
             me = rank()
             try: train_run(out, run, save, threads=threads, accumulate=accumulate, cbs=[] if me else run_logs(log, out, run))
             except TrainingDiverged as e: raise ValueError(_sentence(e)) from e
-        say(f'{out}/model is trained')
-        if me or not eval: return
-        from semistyle.runs.page import report_unmeasured
-        if why := report_unmeasured(out/'report.html', str(out/'model'), _model_name(out/'model')):
-            return say(f'{_sentence(why)}\nwrote {out}/report.html')
-        semistyle_eval(str(out/'model'), out=str(out/'metrics.json'), report=str(out/'report.html'))
-        note_measures(out/'model', {k:v['mean'] for k,v in read_json(out/'metrics.json')['metrics'].items()})
+            say(f'{out}/model is trained')
+            if not eval: return
+            from semistyle.runs.page import report_unmeasured
+            why = '' if me else report_unmeasured(out/'report.html', str(out/'model'), _model_name(out/'model'))
+            if first_says(bool(why)): return say(f'{_sentence(why)}\nwrote {out}/report.html')
+            semistyle_eval(str(out/'model'), out=str(out/'metrics.json'), report=str(out/'report.html'))
+            if not me: note_measures(out/'model', {k:v['mean'] for k,v in read_json(out/'metrics.json')['metrics'].items()})
 
 # %% ../nbs/91_cli.ipynb #5e7b8b6f
 def _samples(text):
@@ -243,7 +243,7 @@ def semistyle_eval(
     args = dict(model=model, world=world, labels=labels, n=n, seed=seed, seeds=seeds, oracle=oracle, metrics=metrics,
                 weights=weights, samples=samples)
     out = out or (f'{_model_name(model)}-metrics.json' if metrics else '')
-    with _command(f'what was measured is in {out}, go on with the same command' if out else 'nothing was lost') as say:
+    with _command(f'what was measured is in {out}, go on with the same command' if out else 'nothing was lost', alone=False) as say:
         _at_least(100, n=n); _at_least(1, 10**6, seeds=seeds); _seed(seed, seeds)
         for o in (out, report):
             if o and not check: _writable(o)
@@ -251,28 +251,30 @@ def semistyle_eval(
         from semistyle.runs.page import report_measured,report_unmeasured
         from semistyle.runs.subject import open_subject
         from semistyle.viz import text_table
-        subject = open_subject(model, world, oracle, labels, weights, worldless=bool(metrics or check or report))
-        if report and subject.generator is None:
-            raise ValueError(f"report should be asked for a model with a generator, {model} lacks one: leave it out, or choose another model")
-        if report and not (metrics or check) and (why := report_unmeasured(report, subject, _model_name(model))):
-            return say(f'{_sentence(why)}\nwrote {report}')
-        samples = _samples(samples)
-        jobs,skipped = plan_measures(subject, metrics or 'all'*check, samples, n)
-        lacking = [f'{k} is left out: {why}' for k,why in skipped.items()]
-        if check:
-            say(text_table([dict(measure=k, pictures=f'{v:,}') for k,v in jobs.items()]))
-            for o in lacking: say(o)
-            return
-        if metrics or subject.grid is False: print('\n'.join(lacking))
-        command,repeats = _command_line('semistyle_eval', **args),range(seed, seed+seeds)
-        res = measure_model(subject, metrics, samples, n, repeats, out, command=command,
-                            model=model, samples=n or 10_000)
-        say(measured_table(res))
-        if report: report_measured(report, subject, res, _model_name(model), n or 10_000); say(f'wrote {report}')
-        for k in res['skipped'].keys()-skipped.keys(): say(f"{k} failed: {res['skipped'][k]}")
-        if not metrics and subject.oracle is None and subject.grid:
-            say('no oracle is shipped for this world and resolution, so MIG-gen and L2-gen are left out: '
-                'give one with --oracle')
+        from semistyle.processes import first_one_first,first_says,joined,rank
+        with joined(gathering=24*60):
+            with first_one_first(): subject = open_subject(model, world, oracle, labels, weights, worldless=bool(metrics or check or report))
+            if report and subject.generator is None:
+                raise ValueError(f"report should be asked for a model with a generator, {model} lacks one: leave it out, or choose another model")
+            unmeasured = report and not (metrics or check) and not rank() and report_unmeasured(report, subject, _model_name(model))
+            if first_says(bool(unmeasured)): return say(f'{_sentence(unmeasured)}\nwrote {report}')
+            samples = _samples(samples)
+            with first_one_first(): jobs,skipped = plan_measures(subject, metrics or 'all'*check, samples, n)
+            lacking = [f'{k} is left out: {why}' for k,why in skipped.items()]
+            if check:
+                say(text_table([dict(measure=k, pictures=f'{v:,}') for k,v in jobs.items()]))
+                for o in lacking: say(o)
+                return
+            if metrics or subject.grid is False: print('\n'.join(lacking))
+            command,repeats = _command_line('semistyle_eval', **args),range(seed, seed+seeds)
+            res = measure_model(subject, metrics, samples, n, repeats, out, command=command,
+                                model=model, samples=n or 10_000)
+            say(measured_table(res))
+            if report and not rank(): report_measured(report, subject, res, _model_name(model), n or 10_000); say(f'wrote {report}')
+            for k in res['skipped'].keys()-skipped.keys(): say(f"{k} failed: {res['skipped'][k]}")
+            if not metrics and subject.oracle is None and subject.grid:
+                say('no oracle is shipped for this world and resolution, so MIG-gen and L2-gen are left out: '
+                    'give one with --oracle')
     if not _is_command(): return res
 
 # %% ../nbs/91_cli.ipynb #82589967

@@ -9,10 +9,12 @@ __all__ = ['needs', 'measures', 'basic', 'Measure', 'register_measure', 'plan_me
 # %% ../../nbs/runs/72_evaluate.ipynb #0467916c
 import hashlib,json,shutil,time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 import numpy as np,torch
+from ..processes import first_one_first,gather_json,n_processes,rank
 from ..core import alone_at,mean_std,read_json,record_result,to_json,write_json
 from ..models.features import DiscriminatorFeatures,OracleFeatures,PerceptualDistance
 from ..metrics.disentangle import evaluate_encoder,evaluate_generator,mig,read_world,render_ratio
@@ -313,23 +315,34 @@ def _run_measures(
     strict:bool=True,    # Raise the ValueError of a measure that fails; or name it among the failures
     progress:bool=True   # Say what is being done
 )->tuple:                # Runs (dicts of `measure`, `n`, `seed`, `values`, `protocol`, ...); measure -> why it failed
-    "Measure, one run after the other"
-    runs,failed,who = [],{},s.identity()
-    todo = [(k,n,seed) for k,n in jobs.items() for seed in seeds]
-    for i,(k,n,seed) in enumerate(todo):
-        key = dict(measure=k, n=n, seed=seed, identity=who)
-        run = _found(done, key)
-        if run is not None or k in failed:
-            runs += [run]*(k not in failed)
-            continue
-        if progress: print(f'{i+1}/{len(todo)} {k}: {n:,} pictures, seed {seed}', flush=True)
-        try: runs.append(_sealed(key | _timed(measures[k].run, s, n, seed, folder and Path(folder)/f'{k}-{seed}', progress)))
-        except ValueError as e:
-            if strict: raise
-            failed[k] = str(e)
-        if save: save(runs, failed)
-    if folder: shutil.rmtree(folder, ignore_errors=True)
-    return [r for r in runs if r['measure'] not in failed],failed
+    "Measure, one run after the other; of N processes each makes every N-th"
+    failed,who,n_proc = {},s.identity(),n_processes()
+    todo = [dict(measure=k, n=n, seed=seed, identity=who) for k,n in jobs.items() for seed in seeds]
+    have = [_found(done, o) for o in todo]
+    left = [i for i,o in enumerate(have) if o is None]
+    while left:
+        now,left = left[:n_proc],left[n_proc:]
+        mine = now[rank()] if rank()<len(now) else None
+        if progress and mine is not None: print(f"{mine+1}/{len(todo)} {_called(todo[mine])}", flush=True)
+        made = None if mine is None else _run_or_why(s, todo[mine], folder, strict and n_proc==1, progress)
+        for i,run in zip(now, gather_json(made)):
+            if strict and 'why' in run: raise ValueError(run['why'])
+            if 'why' in run: failed.setdefault(todo[i]['measure'], run['why'])
+            else: have[i] = run
+        left = [i for i in left if todo[i]['measure'] not in failed]
+        if save: save([o for o in have if o], failed)
+    if folder and not rank(): shutil.rmtree(folder, ignore_errors=True)
+    return [o for o in have if o and o['measure'] not in failed],failed
+
+def _called(job): return f"{job['measure']}: {job['n']:,} pictures, seed {job['seed']}"
+
+def _run_or_why(s, job, folder, strict, progress):
+    "A run of a measure; or, unless `strict`, why there is none"
+    name,seed = job['measure'],job['seed']
+    try: return _sealed(job | _timed(measures[name].run, s, job['n'], seed, folder and Path(folder)/f'{name}-{seed}', progress))
+    except ValueError as e:
+        if strict: raise
+        return dict(why=str(e))
 
 # %% ../../nbs/runs/72_evaluate.ipynb #cb3fc3ca
 def _better(measure, name):
@@ -369,14 +382,19 @@ def measure_model(
 )->dict:                 # `metrics`, `ceiling`, `protocols`, `skipped` (measure -> why), `runs`
     "Measure a model by any of `measures`; stopped and called again, go on"
     start,(jobs,skipped) = time.monotonic(),plan_measures(s, metrics, sizes, n)
-    asked,who = _names(metrics),s.identity()
+    asked,who,folder,done = _names(metrics),s.identity(),None,[]
     only = None if not asked or 'all' in asked else set(asked)
-    with alone_at(out or None) as folder:
-        done = [r for r in _runs_in(out) if r.get('identity')==who]
+    if n_processes()>1: fields['processes'] = n_processes()
+    with ExitStack() as stack:
+        with first_one_first():
+            if not rank():
+                folder = stack.enter_context(alone_at(out or None))
+                done = [r for r in _runs_in(out) if r.get('identity')==who]
+        folder,done = gather_json([folder and str(folder), done])[0]
         def save(runs, failed):
             kept = [r for r in done if r not in runs]
             res = summary(runs, only) | dict(skipped=skipped | failed, runs=runs+kept) | fields
-            return record_result(out, seed=min(seeds), seconds=time.monotonic()-start, **res) if out else res
+            return record_result(out, seed=min(seeds), seconds=time.monotonic()-start, **res) if out and not rank() else res
         return save(*_run_measures(s, jobs, seeds, done, save, folder, 'all' not in asked, progress))
 
 # %% ../../nbs/runs/72_evaluate.ipynb #20c64641
