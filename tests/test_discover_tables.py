@@ -53,6 +53,12 @@ def test_rows_are_scored_kept_and_skipped(model, tmp_path):
     compute()
     assert json.loads((tmp_path/'recog-att-0.json').read_text())['changes']==files['recog-att-0']['changes']
 
+def test_a_second_judge_reads_no_label(model, tmp_path):
+    driver.main('contrafeat_tables', seeds=1, rows='ganspace', set=f'model={model} directions=3 samples=200 n=2 second=robot-64 second_kimg=.1',
+                out=str(tmp_path), dirty=True)
+    (line,) = json.loads((tmp_path/'m'/'ganspace-0.json').read_text())['rows']
+    assert 0<=line['s_disen_regressed']<=1 and line['n_attributes_regressed']==9 and line['s_disen_regressed']!=line['s_disen']
+
 def test_judged_row_learns_what_the_judge_rewards():
     "On a toy whose attributes each have a clean edit, the judge itself leads to clean directions of all of them"
     from semistyle.discover.subspace import informative_subspace

@@ -21,7 +21,9 @@ settings = dict(
     lr=.02,              # Learning rate of directions and attention
     samples=1_000_000,   # Samples of w for the subspace
     n=200,               # Pictures for the scores
-    oracle='')           # Folder of the oracle that judges; the shipped one of the model's world by default
+    oracle='',           # Folder of the oracle that judges; the shipped one of the model's world by default
+    second='',           # A model whose generator teaches another judge, which reads no label, such as robot-64
+    second_kimg=150.)    # Thousands of its pictures that this judge learns from
 
 both = {'bi':'binary', 'pt':'prototype'}
 sets = dict(
@@ -95,6 +97,14 @@ def subspace_of(model, oracle, samples, seed):
     saved,*_ = subject(model, oracle)
     return informative_subspace(saved.generator, samples, seed, c=codes(saved), progress=False)
 
+@lru_cache(1)
+def judge_without_labels(name, side, kimg):
+    "The paper's judge: what a disentangled generator was asked for, regressed from its pictures"
+    from semistyle.metrics.discovery import regressed_attributes
+    from semistyle.models.checkpoint import load_model
+    saved = load_model(name)
+    return regressed_attributes(saved.generator, saved.space, side=side, kimg=kimg, progress=False)
+
 def codes(saved): return saved.space.sample_codes if saved.generator.c_dim else None
 
 def run_row(row):
@@ -114,6 +124,9 @@ def run_row(row):
     seconds = time.monotonic()-start
     named,res = score(model.generator, directions, attributes, s['n'], row.seed, c)
     scores = {k:res[k] for k in ('s_disen','n_discov','s_disen_signed','n_discov_signed','n_attributes')}
+    if s['second']:
+        _,more = score(model.generator, directions, judge_without_labels(s['second'], model.generator.img_resolution, s['second_kimg']), s['n'], row.seed, c)
+        scores |= {f'{k}_regressed':more[k] for k in ('s_disen','n_discov','s_disen_signed','n_discov_signed','n_attributes')}
     line = dict(method=row.name, model=model.path.name, seed=row.seed, n_directions=len(named), kimg=round(named.meta.get('kimg', 0), 3), **scores)
     if row.seed==0 and row.name in sets['main']: save_directions(row.path.parent/'directions'/row.name, named)
     row.record(seconds=seconds, rows=[line], names=named.names, changes=res['changes'], protocol=res['protocol'], settings=named.meta,
