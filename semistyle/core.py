@@ -286,6 +286,7 @@ def passing(
 ):
     "Yield the passing name of an empty file or folder beside `path`, to be filled and renamed, and removed if it is not; what killed saves left there is gone"
     path = Path(path)
+    if path.exists() and not (path.is_file() or path.is_dir()): raise ValueError(f"{path} should be a file or folder, is a device or a pipe: choose another name")
     _clear_left(path)
     with ExitStack() as held:
         for attempt in range(20):
@@ -354,7 +355,7 @@ def atomic_folder(
 ):
     "Yield a new folder that takes the place of `path` when the block ends well, and is removed when it does not"
     path = Path(path).resolve()
-    if path.is_file(): raise ValueError(f"{path} should be a folder, is a file: remove it or choose another name")
+    if path.exists() and not path.is_dir(): raise ValueError(f"{path} should be a folder, is a file: remove it or choose another name")
     with writing(path):
         settle_folder(path)
         if marker and _lacks(path, marker) and _lacks(path, marker):  # twice: another process may be at the swap

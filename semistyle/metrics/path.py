@@ -48,7 +48,7 @@ def trim(
     dist # Distances, [n]
 )->np.ndarray: # Those from the 1st to the 99th percentile, which stay in
     "Leave out the ends, as NVIDIA's path length does"
-    if not np.size(dist): raise ValueError("dist should hold distances, got none: take some steps")
+    if not np.size(dist) or not np.isfinite(dist).all(): raise ValueError("dist should hold finite distances, got none, NaN or infinity: take some steps of a generator that has not diverged")
     lo,hi = np.percentile(dist, 1, method='lower'),np.percentile(dist, 99, method='higher')
     return np.extract((dist>=lo) & (dist<=hi), dist)
 
@@ -112,7 +112,7 @@ def path_distances(
     "What each step changes, before trimming"
     for name,val,ok in (('space',space,'z w'), ('sampling',sampling,'full end'), ('noise',noise,'pair const none')):
         if val not in ok.split(): raise ValueError(f"{name} should be one of {ok.split()}, got {val!r}")
-    check_number(epsilon, 'epsilon', above=True)
+    check_number(epsilon, 'epsilon', 0, 1, above=True)
     device = Sampler(g).device
     out,done,sizes = np.empty(n),0,[min(bs, n-i) for i in range(0, n, bs)]
     with measuring(g), torch.random.fork_rng(range(torch.cuda.device_count())):

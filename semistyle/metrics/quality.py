@@ -20,9 +20,16 @@ from ..data.casting import default_cache
 from ..models.features import find_weights,load_weights,weights_name
 
 # %% ../../nbs/metrics/54_quality.ipynb #f078ce7a
+def _numbers(x, name):
+    "`x` as a tensor on the CPU"
+    try: t = torch.as_tensor(x).detach().cpu()
+    except (TypeError, ValueError, RuntimeError): t = None
+    if t is None or t.is_complex(): raise ValueError(f"{name} should be real numbers, got {'complex ones' if t is not None else f'a {type(x).__name__}'}: give an array")
+    return t
+
 def _gaussian(mu, sigma, which):
     "Mean [d] and covariance [d,d] as float64 tensors, or a clear refusal"
-    mu,sigma = (torch.as_tensor(o).detach().cpu().double() for o in (mu, sigma))
+    mu,sigma = (_numbers(o, k).double() for o,k in ((mu,f'mu{which}'), (sigma,f'sigma{which}')))
     if mu.ndim!=1 or not len(mu) or sigma.shape!=(len(mu),)*2:
         raise ValueError(f"mu{which} and sigma{which} should be [d] and [d,d], got {[*mu.shape]} and {[*sigma.shape]}")
     for name,o in (('mu',mu), ('sigma',sigma)):
@@ -99,7 +106,7 @@ class FeatureStats:
 # %% ../../nbs/metrics/54_quality.ipynb #8d112fa6
 def _vectors(x, name):
     "Feature vectors as a float tensor [N,D] on the CPU, or a clear refusal"
-    x = torch.as_tensor(x).detach().cpu()
+    x = _numbers(x, name)
     if x.dtype!=torch.float64: x = x.float()
     if x.ndim!=2 or not x.numel(): raise ValueError(f"{name} should be a filled table [N,D], got shape {[*x.shape]}")
     bad = (~x.isfinite().all(1)).sum().item()
@@ -307,6 +314,7 @@ def reference_stats(
     seen = hashlib.sha256(json.dumps(info, sort_keys=True).encode())
     for x in pictures(): seen.update(x.contiguous().numpy().tobytes())
     info['data'] = seen.hexdigest()
+    if cache_dir is not None and not isinstance(cache_dir, (str,Path)): raise ValueError(f"cache_dir should be a folder, got {cache_dir!r}")
     folder = Path(cache_dir or default_cache()/'statistics')/info['data'][:16]
     stats = _cached(folder, info)
     if stats: return stats
