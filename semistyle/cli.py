@@ -42,7 +42,7 @@ def _command_line(name, /, **kwargs):
 def _sentence(e):
     "What to say of an error"
     if getattr(e, 'errno', None)==errno.ENAMETOOLONG and e.filename:
-        return f"{str(e.filename)[:40]}... should be a file or folder, is longer than a file system takes: check the path"
+        return f"{max(Path(str(e.filename)).parts, key=len)[:40]}... should be a file or folder, is longer than a file system takes: check the path"
     return ' '.join(str(e).split(':\n\t')[-1].split())
 
 def _no_memory(e):
@@ -65,6 +65,7 @@ def _writable(path):
     from semistyle.core import writing
     path = Path(path)
     if path.is_dir(): raise ValueError(f"out should be a file, {path} is a folder: give the name of a file in it")
+    if path.exists() and not path.is_file(): raise ValueError(f"out should be a file, {path} is a device or a pipe: choose another name")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if not os.access(path.parent, os.W_OK): raise PermissionError(13, 'no right to write', str(path.parent))
@@ -319,9 +320,10 @@ def semistyle_export(
     "Write a generator as an ONNX graph, checked against PyTorch, or as a page of sliders that needs only a browser; or share the model on the Hub"
     with _command() as say:
         if not (onnx or pt2 or page or hub): raise ValueError("onnx, pt2, page or hub should be given, got none: --onnx FILE, --pt2 FILE, --page FOLDER or --hub USER/NAME")
-        _seed(seed); _at_least(-10, 10, psi=psi)
+        _seed(seed); _at_least(-10, 10, psi=psi); _at_least(18, 99, opset=opset)
         for k,v,o in (('runtime',runtime,page), ('directions',directions,page), ('license',license,hub), ('private',private,hub)):
             if v and not o: raise ValueError(f"{k} should be given with --{'hub' if k in ('license','private') else 'page'}, got {v} without: add it, or leave {k} out")
+        if hub: from semistyle.runs.share import check_repo; check_repo(hub)
         for o in (onnx, pt2):
             if o: _writable(o)
         if page: _writable(Path(page)/'index.html')
@@ -390,6 +392,7 @@ def semistyle_discover(
         _at_least(2, directions=directions, samples=samples, n=n)
         _at_least(.001, kimg=kimg); _at_least(0, minutes=minutes); _at_least(0, 1, distinct=distinct); _seed(seed)
         _at_least(2, bs=bs); _at_least(1, resolution=resolution); _threads(threads)
+        if bool(words)!=bool(clip): raise ValueError(f"words and clip should be given together, got {'words' if words else 'clip'} alone: give both, or neither")
         sentences = _sentences(words)
         from semistyle.runs.discover import run_discovery
         from semistyle.training.callbacks import TrainingDiverged
