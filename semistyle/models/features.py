@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['load_weights', 'find_weights', 'weights_name', 'AlexNet', 'VGG16', 'PixelFeatures', 'DiscriminatorFeatures',
-           'LayerFeatures', 'OracleFeatures', 'as_features', 'pooled', 'smaller', 'PerceptualDistance', 'lpips_vgg']
+           'LayerFeatures', 'OracleFeatures', 'as_features', 'pooled', 'smaller', 'as_region', 'in_region',
+           'PerceptualDistance', 'lpips_vgg']
 
 # %% ../../nbs/models/25_features.ipynb #6916acc0
 import socket
@@ -260,6 +261,30 @@ class smaller(nn.Module):
         super().__init__()
         self.features,self.side,self.name = features,side,f'{features.name}@{side}'
     def forward(self, img): return self.features(F.adaptive_avg_pool2d(img, self.side) if img.shape[-1]>self.side else img)
+
+# %% ../../nbs/models/25_features.ipynb #a32de546
+def as_region(
+    where # How much each position counts, in [0,1], [H,W]; or a function, images [N,C,H,W] -> [N,H,W]
+)->Callable: # Images [N,C,H,W] -> [N or 1,1,H,W]
+    "A part of pictures: the same for all, or looked for in each"
+    if callable(where): return lambda img: where(img)[:,None].to(img)
+    w = torch.as_tensor(where, dtype=torch.float32)
+    if w.ndim!=2 or not 0<=w.min()<=w.max()<=1 or not w.any():
+        raise ValueError(f"where should be [H,W] in [0,1], not 0 everywhere, got {[*w.shape]} from {w.min():g} to {w.max():g}")
+    return lambda img: w.to(img)[None,None]
+
+class in_region(nn.Module):
+    "Features of a part of pictures: maps are 0 elsewhere"
+    def __init__(self,
+        features:Callable, # Images -> list of maps; has a `name`
+        where,             # See `as_region`
+        name:str='region'  # What the part is called
+    ):
+        super().__init__()
+        self.features,self.where,self.name = features,as_region(where),f'{features.name}_{name}'
+    def forward(self, img):
+        w = self.where(img)
+        return [o*F.interpolate(w.to(o), o.shape[2:], mode='area') for o in self.features(img)]
 
 # %% ../../nbs/models/25_features.ipynb #57f9392e
 class PerceptualDistance(nn.Module):
