@@ -150,7 +150,7 @@ def _nearest_ws(
 )->Tensor:      # [N,num_ws,w_dim]
     "For each picture the candidate that looks most like it from afar"
     few = max(1, min(bs, 2**20//g.img_resolution**2))
-    if g.img_resolution>=256 and str(ws.device)=='cpu': keep_freed_memory()
+    if g.img_resolution>=256 and str(ws.device)=='cpu': keep_freed_memory(g.img_resolution<1024)  # else more than 3 GB
     far = []
     with slow_work(len(ws)):
         for o in ws.split(few): far.append(_thumbs(draw(g, o))); worked(len(o))
