@@ -107,13 +107,17 @@ def fast_dtype(
     return torch.bfloat16 if kind=='cpu' and _cpu_has_bf16() else torch.float32
 
 # %% ../nbs/00_core.ipynb #dd9a50c4
-@lru_cache
-def keep_freed_memory()->bool: # Whether the C library could be told; False outside Linux with glibc
+def keep_freed_memory(
+    keep:bool=True # Or give it back
+)->bool:           # Whether the C library could be told; False outside Linux with glibc
     "Let freed memory be used again instead of given back: a few calls of glibc's `mallopt`"
     trim,top_pad,mmap_max = -1,-2,-4
-    try: mallopt = ctypes.CDLL(None).mallopt
+    try: libc = ctypes.CDLL(None); mallopt,give_back = libc.mallopt,libc.malloc_trim
     except (AttributeError, OSError, TypeError): return False
-    return all([mallopt(mmap_max, 0), mallopt(trim, 2**31-1), mallopt(top_pad, 2**26)])
+    how = {mmap_max:0, trim:2**31-1, top_pad:2**26} if keep else {mmap_max:65536, trim:2**17, top_pad:2**17}
+    told = all([mallopt(k, v) for k,v in how.items()])
+    if not keep: give_back(0)
+    return told
 
 # %% ../nbs/00_core.ipynb #16f968e2
 def check_shape(

@@ -18,7 +18,7 @@ from fastai.callback.core import Callback,CancelFitException
 from fastcore.basics import patch,store_attr
 from fastcore.foundation import L
 from fastcore.meta import delegates
-from ..core import check_names,check_number,frozen,settle_folder,to_json
+from ..core import check_names,check_number,frozen,keep_freed_memory,settle_folder,to_json
 from .navigator import Directions,Navigator,apply_edit,navigator_directions,owner_of,save_directions
 from .subspace import Subspace,informative_subspace
 from ..losses.contrast import consistency_loss,diversity_loss,feature_change,orthogonality_loss
@@ -233,6 +233,7 @@ class DiscoveryLearner(KimgLearner):
             raise ValueError("the navigator has nothing to learn, its directions are fixed and it has no attention: "
                              "use attention=True")
         super().__init__(loader, model.to(generator.w_avg.device), cbs, dtype, settings or {}, path)
+        if generator.img_resolution>=1024 and self.device.type=='cpu': keep_freed_memory(False)  # 134 MB a map: slower, and smaller
 
     @property
     def navigator(self): return self.model.navigator
