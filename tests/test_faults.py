@@ -241,3 +241,17 @@ def test_ten_thousand_folders_beside_each_other(trained, tmp_path):
     cpu += seconds(lambda: refuses('semistyle_show', home, says=['should hold config.json']))
     assert cpu<5, cpu
     r = run('semistyle_train', *SPRITES, '--kimg', .04, '--out', home/'new'); assert r.code==0, r.err
+
+def test_pictures_in_ten_thousand_folders(tmp_path):
+    "One picture in each, like all of them in one folder: the same store, and a training; labels by folder are refused, as a class would have one picture"
+    import io,time
+    from PIL import Image
+    for i in range(10_000):
+        data = io.BytesIO(); Image.new('RGB', (8,8), (i%256, i//256, 9)).save(data, 'BMP')
+        for at in (tmp_path/'many'/f'c{i:05}'/'a.bmp', tmp_path/'one'/f'c{i:05}.bmp'): at.parent.mkdir(parents=True, exist_ok=True); at.write_bytes(data.getvalue())
+    start = time.process_time()
+    for o in ('many','one'): r = run('semistyle_data', 'pack', tmp_path/o, '--workers', 1, '--out', tmp_path/f'{o}-store'); assert r.code==0, r.err
+    assert (tmp_path/'many-store'/'images.npy').read_bytes()==(tmp_path/'one-store'/'images.npy').read_bytes()
+    refuses('semistyle_data', 'info', tmp_path/'many', '--labels', 'folders', says=['should have at most 64 classes', 'has 10,000'])
+    r = run('semistyle_train', '--world', tmp_path/'many', '--preset', 'world-16', '--set', 'img_resolution=8', '--kimg', .016, '--out', tmp_path/'run'); assert r.code==0, r.err
+    assert time.process_time()-start<60

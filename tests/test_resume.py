@@ -120,6 +120,40 @@ def test_twenty_times_cut_off(tmp_path):
     print(f'peak memory {most[0]/1000:.0f} MB after the first part, {most[-1]/1000:.0f} MB after the last')
     assert most[-1]<1.1*most[4]
 
+BATCHES = 2000
+
+@pytest.mark.slow
+def test_memory_and_pace_over_thousands_of_batches(tmp_path):
+    "In two parts, the second resumed: no interval grows by half a kilobyte a batch, as a median, and the last fifth is as fast as the first; a leak of a kilobyte is seen"
+    import ctypes,gc,statistics
+    from fastai.callback.core import Callback
+    from semistyle.runs.train import plan_run,train_run
+    class Cut(Exception): pass
+    class Watch(Callback):
+        order = 95
+        def __init__(self, stop, every, leak=0): self.stop,self.every,self.leak,self.kb,self.times,self.kept,self.last = stop,every,leak,[],[],[],None
+        def after_batch(self):
+            if self.last is not None: self.times.append(time.process_time()-self.last)
+            if self.leak: self.kept.append(bytearray(self.leak))
+            if self.n_batches%self.every==0:
+                gc.collect(); ctypes.CDLL(None).malloc_trim(0)
+                self.kb.append(int(open('/proc/self/statm').read().split()[1])*os.sysconf('SC_PAGE_SIZE')/1024)
+            if self.n_batches>=self.stop: raise Cut('here')
+            self.last = time.process_time()
+    if not sys.platform.startswith('linux'): pytest.skip('memory is read from /proc')
+    torch.set_num_threads(1)
+    out,parts,nets = tmp_path/'a',[],[f'{o}_args.channel_{k}' for o in 'gd' for k in ('base=128','max=16')]
+    for stop,leak in ((BATCHES//2,0), (BATCHES,0), (BATCHES*3//2,1024)):
+        run_ = plan_run(out, resume=True) if out.exists() else plan_run(out, world='sprites', preset='robot-16', kimg=BATCHES*.016, items=nets)
+        parts.append(Watch(stop, BATCHES//16, leak))
+        with pytest.raises(Cut): train_run(out, run_, save_kimg=BATCHES*.004, progress=False, cbs=[parts[-1]])
+    def growth(o): return statistics.median(b-a for a,b in zip(o.kb, o.kb[1:]))/o.every
+    def pace(times): return statistics.median(times)
+    fifth = BATCHES//10
+    print([f'{growth(o):.2f} KB a batch' for o in parts], f'{1000*pace(parts[0].times[:fifth]):.1f} ms a batch at first, {1000*pace(parts[1].times[-fifth:]):.1f} at last')
+    assert max(growth(o) for o in parts[:2])<.5<.9<growth(parts[2])
+    assert pace(parts[1].times[-fifth:])<1.25*pace(parts[0].times[:fifth])
+
 def test_sigterm(whole, tmp_path):
     "What a system sends to end a program is obeyed like Ctrl-C"
     out = tmp_path/'ended'
