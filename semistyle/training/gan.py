@@ -110,13 +110,8 @@ class AdversarialLoss(LossTerm):
         return nonsaturating_g(step.logits('fake'))
 
 # %% ../../nbs/training/41_gan.ipynb #1356b6da
-class RelativisticLoss(LossTerm):
+class RelativisticLoss(AdversarialLoss):
     "Adversarial loss of pairs: which of a real and a generated picture is the real one (Huang et al. 2024, eq. 3)"
-    order = 10
-    def __init__(self,
-        gan_weight:float=1., # Weight in both phases
-    ): store_attr()
-    def weight(self, phase): return self.gan_weight
     def images(self, step): return {'real':step.x, 'fake':step.fake()}
     def loss(self, step): return (relativistic_d if step.phase=='d' else relativistic_g)(step.logits('real'), step.logits('fake'))
 
