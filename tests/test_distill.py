@@ -132,7 +132,7 @@ def test_the_command_without_directions(tmp_path):
     for more in ([],['found','--method','beta-vae']): refuses('semistyle_distill', 'shapes', *more, says=['directions or a --method should be given'])
 
 @pytest.mark.parametrize('args,says', [(['m','m'], 'should hold directions.json'), (['nowhere','d'], 'model should be one of'),
-                                       (['m','d','--rule','gvae'], "rule should be one of"), (['m','d','--pairs','0'], 'pairs should be at least 1'),
+                                       (['m','d','--rule','gvae'], "rule should be one of"), (['m','d','--pairs','0'], 'pairs should be at least 2'),
                                        (['m','d','--world','moon'], "world should be a rendered one, got 'moon'")])
 def test_the_command_says_what_is_wrong(model, tmp_path, args, says):
     args = [str(model/o) if o in ('m','d') else o for o in args]

@@ -17,6 +17,11 @@ from semistyle.models.stylegan2 import StyleGAN2Generator
 from semistyle.runs.export import export_program,save_onnx
 from semistyle.training.learner import TrainingDiverged
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    "A word that is given for a folder makes one, but not among the sources"
+    monkeypatch.chdir(tmp_path)
+
 def photo(o):
     from PIL import Image
     Image.new('RGB', (40,40), (9,99,200)).save(o/'p.png')
