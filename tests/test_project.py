@@ -29,6 +29,13 @@ def test_every_notebook_is_in_the_sidebar_once_and_nothing_else():
     numbers = [int(re.match(r'\d+', h.split('/')[-1])[0]) for h in hrefs(side['contents'][-1])]
     assert numbers==sorted(numbers)
 
+def test_nothing_strange_lies_at_the_top():
+    "What a test or a trial leaves among the sources is not committed"
+    if not (ROOT/'.git').exists(): pytest.skip('no checkout')
+    files = subprocess.run(['git','-C',ROOT,'ls-files','-z'], capture_output=True, text=True, check=True).stdout.split('\0')
+    known = '.ci .gitignore CHANGELOG.md LICENSE MANIFEST.in Makefile README.md _quarto.yml experiments nbs results semistyle settings.ini setup.py tests tools'
+    assert {o.split('/')[0] for o in files if o}==set(known.split())
+
 def test_the_sidebar_link_is_the_file_at_the_top():
     "nbdev looks for `nbs/_quarto.yml`"
     assert (ROOT/'nbs'/'_quarto.yml').resolve() == (ROOT/'_quarto.yml').resolve()
