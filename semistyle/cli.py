@@ -100,8 +100,12 @@ def _launched():
     from semistyle.processes import launched
     return launched()
 
+def _kept(out, then=', go on with --resume'):
+    "What an interrupted command says of its folder, when it comes to that"
+    return lambda: f'what was computed is in {out}{then}' if any(Path(out).glob('[!.]*')) else 'nothing was computed yet'
+
 @contextmanager
-def _command(on_interrupt='nothing was lost', alone=True):
+def _command(on_interrupt=lambda: 'nothing was lost', alone=True):
     "Yield a function that prints results; on a command line, end as a command should; of several processes the first one speaks"
     aside,(me,n) = _Aside(),_launched()
     if me: aside.to = aside.results = open(os.devnull, 'w')
@@ -117,7 +121,7 @@ def _command(on_interrupt='nothing was lost', alone=True):
             if n>1 and alone: raise ValueError(f"there should be one process of this command, {n} were launched: start it by its name alone")
             with redirect_stdout(aside),redirect_stderr(aside.to),_as_ctrl_c(signal.SIGTERM): yield say
             return
-        except KeyboardInterrupt: code,end = 130,f'interrupted: {on_interrupt}'
+        except KeyboardInterrupt: code,end = 130,f'interrupted: {on_interrupt()}'
         except (ValueError, OSError, ImportError) as e: code,end = 2,_sentence(e)
         except (MemoryError, RuntimeError) as e:
             if not _no_memory(e): raise
@@ -140,7 +144,7 @@ def semistyle_demo(
 ):
     "Train a small Semi-StyleGAN on a rendered robot, measure it, and write a report, within a quarter of an hour"
     start,args = time.monotonic(),dict(out=out, quick=quick, seed=seed, eta=eta, minutes=minutes)
-    with _command(f'what was computed is in {out}') as say:
+    with _command(_kept(out, '')) as say:
         _at_least(.5, minutes=minutes); _seed(seed); _at_least(0, 1, eta=eta)
         from semistyle.runs.demo import run_demo
         note = 'This was a quick run, to see that everything works: its numbers mean little.' if quick else ''
@@ -182,7 +186,7 @@ def semistyle_train(
     "Train a Semi-StyleGAN, or a StyleGAN2 without labels; killed or stopped at any moment, it can be resumed, and ends as if nothing had happened"
     name = preset or f"{Path(world or 'robot').stem}-{resolution or 32}"
     out = Path(out or f'runs/{name}-seed{seed or 0}')
-    with _command(f'what was computed is in {out}, go on with --resume', alone=False) as say:
+    with _command(_kept(out), alone=False) as say:
         _at_least(.001, kimg=kimg, save=save, minutes=minutes); _seed(seed); _at_least(1, 1024, threads=threads)
         _at_least(1, accumulate=accumulate, resolution=resolution); _at_least(1, 16, bits=bits)
         if sum(o.split('=')[0]=='--set' for o in sys.argv)>1:
@@ -244,7 +248,7 @@ def semistyle_eval(
     args = dict(model=model, world=world, labels=labels, n=n, seed=seed, seeds=seeds, oracle=oracle, metrics=metrics,
                 weights=weights, samples=samples)
     out = out or (f'{_model_name(model)}-metrics.json' if metrics else '')
-    with _command(f'what was measured is in {out}, go on with the same command' if out else 'nothing was lost', alone=False) as say:
+    with _command(lambda: f'what was measured is in {out}, go on with the same command' if out else 'nothing was lost', alone=False) as say:
         _at_least(100, n=n); _at_least(1, 10**6, seeds=seeds); _seed(seed, seeds)
         for o in (out, report):
             if o and not check: _writable(o)
@@ -388,7 +392,7 @@ def semistyle_discover(
                 minutes=minutes, samples=samples, n=n, distinct=distinct, words=words, clip=clip, features=features, bs=bs, label=label,
                 resolution=resolution, threads=threads, seed=seed, resume=resume)
     out = Path(out or f'{Path(model).resolve().name}-{method}')
-    with _command(f'what was computed is in {out}, go on with --resume') as say:
+    with _command(_kept(out)) as say:
         _at_least(2, directions=directions, samples=samples, n=n)
         _at_least(.001, kimg=kimg); _at_least(0, minutes=minutes); _at_least(0, 1, distinct=distinct); _seed(seed)
         _at_least(2, bs=bs); _at_least(1, resolution=resolution); _threads(threads)
@@ -440,7 +444,7 @@ def semistyle_edit(
     "Project photographs into a generator, and edit them by name"
     args = {k:v for k,v in locals().items() if v not in (None,'',False)}
     paths = [paths] if isinstance(paths, (str,Path)) else list(paths)
-    with _command(f"what was found so far is in {out or 'its folder'}, go on with --resume") as say:
+    with _command(lambda: f"what was found so far is in {out or 'its folder'}, go on with --resume") as say:
         _at_least(1, steps=steps); _seed(seed); _at_least(1, 16, bits=bits); _threads(threads)
         from semistyle.runs.edit import parse_layers,parse_moves,run_edit
         moves,factors = parse_moves(direction or []),parse_moves(factor or [], 'factor')
@@ -478,7 +482,7 @@ def semistyle_distill(
     "Teach an encoder the directions of a generator, without labels, and score it"
     args = {k:v for k,v in locals().items() if v not in (None,'',False)}
     out = Path(out or f'{Path(model).resolve().name}-distilled')
-    with _command(f'what was computed is in {out}, go on with --resume') as say:
+    with _command(_kept(out)) as say:
         _at_least(2, pairs=pairs, dimensions=dimensions, n=n); _at_least(1, resolution=resolution)
         if resolution and not method: raise ValueError(f"resolution should be given with --method, got {resolution} without: pictures of a generator have its own, leave it out")
         _at_least(.001, kimg=kimg); _at_least(0, minutes=minutes, beta=beta); _seed(seed)
@@ -512,7 +516,8 @@ def semistyle_import(
         _at_least(0, n=n); _at_least(-10, 10, psi=psi); _seed(seed)
         out = Path(out or Path(path).stem)
         _writable(out.with_name(f'{out.name}.json'))
-        from semistyle.core import record_result
+        from semistyle.core import check_folder,record_result
+        check_folder(out, 'config.json')
         from semistyle.models.importing.networks import import_model,list_unread
         from semistyle.models.sampling import visible
         from semistyle.viz import image_grid,save_image
@@ -554,7 +559,7 @@ def semistyle_data(
 ):
     "Describe, pack, check, show or download a data set"
     start,args = time.monotonic(),{k:v for k,v in locals().items() if v not in (None,'',False)}
-    with _command('what is done so far is kept, the same command goes on') as say:
+    with _command(lambda: 'what is done so far is kept, the same command goes on') as say:
         from semistyle.data.open import load_dataset,published_sets
         from semistyle.runs.data import data_actions,fetch
         known = [*data_actions,'download']

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['set_seed', 'rng_state', 'set_rng_state', 'seeded', 'frozen', 'default_device', 'fast_dtype', 'keep_freed_memory',
-           'check_shape', 'check_number', 'checked', 'check_floats', 'check_pictures', 'check_names', 'writing',
-           'passing', 'write_atomic', 'settle_folder', 'atomic_folder', 'alone_in', 'alone_at', 'file_sha256',
-           'to_json', 'write_json', 'read_json', 'ShareBar', 'slow_work', 'worked', 'mean_std', 'git_commit',
-           'machine_info', 'record_result']
+           'check_shape', 'check_number', 'checked', 'names_in', 'check_floats', 'check_pictures', 'check_names',
+           'writing', 'passing', 'write_atomic', 'settle_folder', 'atomic_folder', 'check_folder', 'alone_in',
+           'alone_at', 'file_sha256', 'to_json', 'write_json', 'read_json', 'ShareBar', 'slow_work', 'worked',
+           'mean_std', 'git_commit', 'machine_info', 'record_result']
 
 # %% ../nbs/00_core.ipynb #887687e3
 import ctypes,errno,hashlib,inspect,json,math,os,platform,random,re,shlex,shutil,subprocess,sys,time,uuid
@@ -161,6 +161,17 @@ def checked(
             elif p.annotation is float: check_number(v, k, -math.inf)
         return f(*args, **kwargs)
     return g
+
+# %% ../nbs/00_core.ipynb #e8e0beb1
+def names_in(
+    text, # Names with commas between; empty or None for none
+    name  # The argument's name, for the message
+)->list:  # Names
+    "The names that a text lists; one that lists nothing, such as a comma, is refused"
+    found = [o.strip() for o in (text or '').split(',')]
+    if found==['']: return []
+    if '' in found: raise ValueError(f"{name} should be names with a comma between each two, got {text!r}: leave the odd comma out")
+    return found
 
 # %% ../nbs/00_core.ipynb #a96a311b
 def check_floats(
@@ -348,9 +359,8 @@ def _swap(new, path):
 # %% ../nbs/00_core.ipynb #ca807988
 def _lacks(path, name):
     "Whether `path` is a folder of other things"
-    try: names = os.listdir(path)
+    try: return bool(os.listdir(path)) and not (path/name).exists()
     except FileNotFoundError: return False
-    return bool(names) and name not in names
 
 @contextmanager
 def atomic_folder(
@@ -370,6 +380,26 @@ def atomic_folder(
                 if o.is_file():
                     with open(o, 'rb') as f: os.fsync(f.fileno())
             _swap(new, path)
+
+# %% ../nbs/00_core.ipynb #dd8c5ce9
+def check_folder(
+    folder,    # To be filled; it need not be there
+    *names,    # Of what goes there; the first one is the file that says the work is done
+    **markers  # Of the folders that go there: the file that tells them for ours
+):
+    "Refuse a folder with other things in it, before time is spent on what is to go there"
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir(): raise ValueError(f"{folder} should be a folder, is a file: choose another name")
+    if folder.exists():
+        for name in markers: settle_folder(folder/name)
+    for name,marker in markers.items():
+        if (folder/name).exists() and not (folder/name).is_dir(): raise ValueError(f"{folder/name} should be a folder, is a file: choose another folder than {folder}")
+        if _lacks(folder/name, marker):
+            raise ValueError(f"{folder/name} should be empty or hold {marker}, holds other things: choose another folder than {folder}")
+    try: there = {o.name for o in folder.iterdir() if o.name[:1]!='.'}
+    except FileNotFoundError: return
+    if not (there-{*names, *markers}) or names[0] in there or any((folder/k/v).exists() for k,v in markers.items()): return
+    raise ValueError(f"{folder} should be new or empty, or hold {names[0]}, holds {', '.join(sorted(there)[:4])}: choose another folder")
 
 # %% ../nbs/00_core.ipynb #7cabc83f
 @contextmanager

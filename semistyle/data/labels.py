@@ -317,6 +317,13 @@ def _class_columns(column, said, n, order):
 
 def _lower(v): return str(v).strip().lower()
 
+def _refuse_order(order, out, words_of, source):
+    "An order that is none of any column"
+    if len(set(order))<len(order): raise ValueError(f"`class_order` should name each class once, got {','.join(order)}")
+    has = '; '.join(f"{k} has {', '.join(v[:6])}{', ...'*(len(v)>6)}" for k,v in words_of.items())
+    raise ValueError(f"`class_order` should name all classes of a column of {source}, got {','.join(order)}, but {has or 'no column has classes in words'}: "
+                     "name each, or leave it out")
+
 def _maybe_classes(name, seen, most, order):
     "A note where whole numbers may be those of classes"
     if not re.fullmatch(r'(class|label|category|target)(es)?([ _]?id)?|y', name.lower()) or order or not 2<len(seen)<=most or (seen!=np.rint(seen)).any(): return
@@ -338,11 +345,11 @@ def label_values(
         raise ValueError(f"`label_columns` should be among {table.columns}, of {table.source}, got {sorted(lost)}")
     if len(chosen or table.columns)>4096:
         raise ValueError(f"{table.source} should have at most 4,096 columns, has {len(table.columns):,}: choose some with `label_columns`")
-    out,notes,left,place = {},[*table.said],[],{o:i for i,o in enumerate(table.columns)}
+    out,notes,left,place,words_of = {},[*table.said],[],{o:i for i,o in enumerate(table.columns)},{}
     for name in chosen or table.columns:
         v,said = _one_column(table, place[name], numbers, words)
         seen = np.unique(v[~np.isnan(v)])
-        if table.classes and len(seen)>2 and not order: v,said = np.full(len(table), np.nan),{i:f'{o:g}' for i,o in enumerate(v) if o==o}
+        if table.classes and len(seen)>2 and not order: v,said = np.full(len(table), np.nan),{i:_plain(o) for i,o in enumerate(v) if o==o}
         if asks and not said and (odd := _suspicious(seen)) is not None:
             rest,given,also = seen[seen!=odd],','.join(map(_plain, [*sorted(numbers),odd])),''.join(f'{_plain(o)},' for o in sorted(numbers))
             raise ValueError(f"{table.source} holds {_plain(odd)} in {name!r} {(v==odd).sum():,} times beside {rest[0]:g} to {rest[-1]:g}: if it means that nobody "
@@ -353,12 +360,13 @@ def label_values(
                 raise ValueError(f"{table.source} should have at most {most_classes} classes in {name!r}, several pictures each, has {len(kinds):,}: "
                                  f"choose other `label_columns`, or give their order with `class_order`")
             left.append(f'{name} (text)'); continue
-        if said: more,note = _class_columns(name, said, len(table), order)
+        if said: more,note = _class_columns(name, said, len(table), order); words_of[name] = sorted(set(said.values()), key=_natural)
         else: more,note = {name:v},_maybe_classes(name, seen, most_classes, order)
         if said and (lost := {o for o in map(_lower, (row[place[name]] for row in table.rows.values())) if o in _doubtful&words}):
             notes.append(f"in {name}, {', '.join(sorted(lost))} means that nobody knows; missing='none' makes it a class")
         out |= more
         notes += [note]*bool(note)
+    if order and (len({*order})<len(order) or not any(o.endswith(f" ({' < '.join(order)})") for o in out)): _refuse_order(order, out, words_of, table.source)
     if not out: out = {table.columns[0]:_one_column(table, 0, numbers, words)[0]}
     if left: notes.append(f"columns of {table.source} are left out: {', '.join(left)}")
     if missing is not None: notes.append("missing are " + (', '.join([*map(_plain, sorted(numbers)), *sorted(words-_doubtful)]) or 'empty cells only'))

@@ -17,14 +17,14 @@ from fastai.callback.core import Callback
 from fastcore.basics import patch,store_attr
 from fastcore.foundation import L
 from fastcore.meta import delegates
-from ..core import check_names,check_number,settle_folder,to_json
+from ..core import check_names,check_number,to_json
 from .pairs import GeneratedPairs,PackedPairs,PairLoader,pack_pairs
 from .train import StopAfter
 from ..losses.correlation import estimators,kl_parts,permute_dims,ratio_correlation,ratio_loss
 from ..metrics.factors import evaluate_factors
 from ..models.checkpoint import save_model
 from ..models.vae import CodeDiscriminator,VAE,average_shared,draw_latents,grouped_posterior,likelihoods,prior_kl,shared_rules
-from ..training.callbacks import CosineDecay,RunBar,SaveState
+from ..training.callbacks import CosineDecay,RunBar,SaveState,train_to
 from ..training.learner import KimgLearner,Optimizers,adam
 
 # %% ../../nbs/discover/68_distill.ipynb #88a2e36c
@@ -320,7 +320,7 @@ def _extras(kimg, minutes, progress, save):
     more = [CosineDecay(.5, .05)]
     if progress: more.append(RunBar())
     if minutes is not None: more.append(StopAfter(minutes))
-    if save: more.append(SaveState(Path(save)/'state', every_kimg=max(5., kimg/20)))
+    if save: more.append(SaveState(Path(save)/'state', every_kimg=max(5., kimg/20), seconds=60))
     return more
 
 # %% ../../nbs/discover/68_distill.ipynb #07a8c8bc
@@ -376,8 +376,7 @@ def train_vae(
         torch.manual_seed(seed)
         vae = VAE(x.shape[-1], z_dim, x.shape[1], width, hidden).to(device)
         learn = VAELearner(loader, vae, [*loss, *more, *cbs], lr, settings=settings)
-        if resume and save and settle_folder(Path(save)/'state').exists(): learn.restore(Path(save)/'state')
-        learn.fit_kimg(kimg)
+        train_to(learn, kimg, save and Path(save)/'state', resume)
     return Distilled(learn, settings, time.monotonic()-start)
 
 # %% ../../nbs/discover/68_distill.ipynb #c6f3fc85

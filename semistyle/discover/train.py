@@ -18,14 +18,14 @@ from fastai.callback.core import Callback,CancelFitException
 from fastcore.basics import patch,store_attr
 from fastcore.foundation import L
 from fastcore.meta import delegates
-from ..core import check_names,check_number,frozen,keep_freed_memory,settle_folder,to_json
+from ..core import check_names,check_number,frozen,keep_freed_memory,to_json
 from .navigator import Directions,Navigator,apply_edit,navigator_directions,owner_of,save_directions
 from .subspace import Subspace,informative_subspace
 from ..losses.contrast import consistency_loss,diversity_loss,feature_change,orthogonality_loss
 from ..losses.contrast import prototype_changes,prototype_losses
 from ..models.features import as_region
 from ..models.sampling import draw_codes
-from ..training.callbacks import CosineDecay,RunBar,SaveState
+from ..training.callbacks import CosineDecay,RunBar,SaveState,train_to
 from ..training.learner import KimgLearner,Optimizers
 
 # %% ../../nbs/discover/62_train.ipynb #39f309f9
@@ -351,14 +351,13 @@ def _extras(kimg, minutes, progress, save):
     more = [CosineDecay(.5, .1)]
     if progress: more.append(RunBar(minutes))
     if minutes is not None: more.append(StopAfter(minutes, kimg))
-    if save: more.append(SaveState(Path(save)/'state', every_kimg=1.))
+    if save: more.append(SaveState(Path(save)/'state', every_kimg=1., seconds=60))
     return more
 
 # %% ../../nbs/discover/62_train.ipynb #3db45dd6
 def _train(learn, settings, subspace, kimg, save, resume, began):
     "Train to the end, from the saved state where that is asked for, and keep what was found"
-    if resume and save and settle_folder(Path(save)/'state').exists(): learn.restore(Path(save)/'state')
-    learn.fit_kimg(kimg)
+    train_to(learn, kimg, save and Path(save)/'state', resume)
     res = Discovery(learn, subspace, dict(settings, kimg_asked=kimg), time.monotonic()-began)
     if save: save_directions(Path(save)/'directions', res.directions)
     return res

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from fastcore.meta import delegates
 from matplotlib.figure import Figure
-from ..core import alone_in,check_names,record_result,slow_work,writing
+from ..core import alone_in,check_folder,check_names,record_result,slow_work,writing
 from ..data.open import load_world
 from ..discover.baselines import find_directions,sefa
 from ..discover.navigator import Directions,change_maps,direction_strips,owner_of,save_directions
@@ -255,6 +255,7 @@ def run_discovery(
     model,c = _with_generator(model, label)
     g,attributes = model.generator,None if words else _attributes(model, world, model.generator)
     words = words and (list(words), scorer if callable(scorer) else clip_scorer(scorer))
+    check_folder(out, 'discovery.json', 'report.html', 'run', directions='directions.json')
     with writing(out): out.mkdir(parents=True, exist_ok=True)
     if method not in ('ganspace','sefa') or attention: kwargs = dict(save=out/'run') | kwargs
     with alone_in(out, 'run'):

@@ -10,13 +10,14 @@ import time
 from pathlib import Path
 import torch
 from fastcore.meta import delegates
-from ..core import alone_in,check_names,record_result,writing
+from ..core import alone_in,check_folder,check_names,record_result,writing
 from ..data.factors import AttributeSpace
 from ..data.loaders import FactorLoader
 from ..data.open import is_world,load_dataset,load_world
 from ..discover.distill import code_traversals,distill_encoder,score_encoder,train_vae,vae_method
 from ..discover.navigator import find_directions_of
 from ..discover.pairs import GeneratedPairs
+from ..metrics.factors import factor_metrics
 from ..models.checkpoint import load_model
 from ..viz import image_grid,save_image
 
@@ -35,6 +36,20 @@ def _given(model, directions, world):
     return g,d,name,true
 
 # %% ../../nbs/runs/77_distill.ipynb #efac746a
+class _Bare:
+    "A world whose pictures are its factors"
+    def __init__(self, world): self.space,self.n = world.space,len(world)
+    def __len__(self): return self.n
+    def tensor(self, idx): return torch.as_tensor(self.space.to_factors(idx)).double()
+
+def _check_scores(world, metrics, n):
+    "Refuse now what would be refused after the training: too few pictures for a score, a name that none has"
+    if world is None: return
+    cheap = [o for o in metrics if o in ('factor_vae','beta_vae','mig','modularity') or o not in factor_metrics]
+    if cheap: score_encoder(lambda x: x, _Bare(world), cheap, n)
+
+def _check_out(out): check_folder(out, 'distill.json', 'dimensions.png', 'run', vae='config.json')
+
 def _draw_dimensions(out, vae, img):
     "A row for each dimension of the code, from one picture"
     save_image(out/'dimensions.png', image_grid(torch.cat(code_traversals(vae, img)), ncol=7))
@@ -57,6 +72,7 @@ def run_distillation(
     start,out = time.monotonic(),Path(out)
     check_names(run_distillation, kwargs)
     g,d,name,true = _given(load_model(model), directions, world)
+    _check_out(out); _check_scores(true, metrics, n)
     with writing(out): out.mkdir(parents=True, exist_ok=True)
     with alone_in(out, 'run'):
         res = distill_encoder(g, d, n_pairs=n_pairs, seed=seed, save=out/'run', **kwargs)
@@ -86,12 +102,14 @@ def run_vae(
     check_names(run_vae, kwargs)
     how = vae_method(method, weight)
     ds = load_dataset(world, resolution or (32 if is_world(str(world)) else None))
+    true = None if isinstance(ds.space, AttributeSpace) else ds
+    _check_out(out); _check_scores(true, metrics, n)
     with writing(out): out.mkdir(parents=True, exist_ok=True)
     with alone_in(out, 'run'):
         loader = FactorLoader(ds, bs=bs, seed=seed)
         res = train_vae(loader, seed=seed, save=out/'run', **how, **kwargs)
         res.save(out/'vae', world=ds.name, method=method)
         _draw_dimensions(out, res.vae, loader.draw(0)[0][:1])
-        scores = score_encoder(res.encode, ds, metrics, n) if not isinstance(ds.space, AttributeSpace) else {}
+        scores = score_encoder(res.encode, true, metrics, n) if true is not None else {}
         return record_result(out/'distill.json', command, seed, time.monotonic()-start, scores, world=ds.name, method=method,
                              settings=res.settings)

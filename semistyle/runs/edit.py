@@ -11,7 +11,7 @@ from itertools import chain,count
 from pathlib import Path
 import numpy as np,torch
 from fastcore.meta import delegates
-from ..core import alone_in,check_names,record_result,writing
+from ..core import alone_in,check_folder,check_names,record_result,writing
 from ..data.images import ImageFiles,check_fit,decode_image
 from ..discover.edits import Edit,check_same_owner,edit_folder,edit_rows,edit_strips,layer_mask,load_edit
 from ..discover.edits import projection_edit,rows_figure,save_edit
@@ -238,6 +238,7 @@ def run_edit(
     if layers is not None and not (moves or factors): raise ValueError("layers should be given with a move, got no move: add one, or leave them out")
     home = earlier and (earlier.parent if earlier.name=='edit' else Path(f'{earlier.name}-edit'))
     out = Path(out or home or f'{Path(latents or paths[0]).stem}-edit')
+    check_folder(out, 'result.json', 'before_after.png', 'strips.png', 'projection', edit='edit.json', edited='../edit/edit.json')
     if latents: edit = _of_latents(latents, saved, name, out)
     with writing(out): out.mkdir(parents=True, exist_ok=True)
     with alone_in(out, 'edited'):

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 import numpy as np,torch
 from ..processes import first_one_first,gather_json,n_processes,rank
-from ..core import alone_at,mean_std,read_json,record_result,to_json,write_json
+from ..core import alone_at,mean_std,names_in,read_json,record_result,to_json,write_json
 from ..models.features import DiscriminatorFeatures,OracleFeatures,PerceptualDistance
 from ..metrics.disentangle import evaluate_encoder,evaluate_generator,mig,read_world,render_ratio
 from ..metrics.factors import factor_metrics,score_factors
@@ -217,8 +217,6 @@ def _separability(s, n, seed, folder, progress):
 # %% ../../nbs/runs/72_evaluate.ipynb #a57d2866
 basic = 'encoder','generator','true_pictures','render_ratio' # Without being asked
 
-def _names(metrics): return [o.strip() for o in metrics.split(',') if o.strip()]
-
 def _measures_of(name):
     "The measures that a name stands for"
     if name in measures: return [name]
@@ -256,7 +254,7 @@ def plan_measures(
     "What will be measured and what not, and why"
     if not (isinstance(sizes, int) and sizes>0) and sizes not in ('quick','published'):
         raise ValueError(f"sizes (--samples) should be 'quick', 'published' or a number, got {sizes!r}")
-    asked = _names(metrics)
+    asked = names_in(metrics, 'metrics')
     named = asked and 'all' not in asked
     names = [o for a in asked for o in _measures_of(a)] if named else list(measures) if asked else basic
     wanted = {o for k in names for o in measures[k].needs if named}
@@ -382,7 +380,7 @@ def measure_model(
 )->dict:                 # `metrics`, `ceiling`, `protocols`, `skipped` (measure -> why), `runs`
     "Measure a model by any of `measures`; stopped and called again, go on"
     start,(jobs,skipped) = time.monotonic(),plan_measures(s, metrics, sizes, n)
-    asked,who,folder,done = _names(metrics),s.identity(),None,[]
+    asked,who,folder,done = names_in(metrics, 'metrics'),s.identity(),None,[]
     only = None if not asked or 'all' in asked else set(asked)
     if n_processes()>1: fields['processes'] = n_processes()
     with ExitStack() as stack:

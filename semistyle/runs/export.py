@@ -265,6 +265,12 @@ def _still(model, spec, n=8):
     imgs = model.sampler(psi=spec['psi']).images(n, seed=0)
     return to_png(image_grid(visible(imgs), ncol=4, scale=max(1, 128//spec['resolution'])))
 
+def _check_page(out):
+    "Refuse to replace a page that is not one of these"
+    at = Path(out)/'index.html'
+    if at.is_file() and b'what it draws</title>' not in at.read_bytes()[:4000]:
+        raise ValueError(f"{at} should be new or a page of sliders, is another page: choose another folder")
+
 def slider_page(
     model,            # Folder of a saved model, or the name of a shipped one
     out,              # Folder to write index.html into; it is made when missing
@@ -275,6 +281,7 @@ def slider_page(
     noise_mode:str='const', # 'const' or 'none'
 )->Path:              # index.html
     "A page in which a model's picture follows sliders: one file, which asks nothing of any other place"
+    _check_page(out)
     model = generator_of(model)
     spec,(ort,wasm) = page_spec(model, directions, seed=seed, psi=psi),read_runtime(runtime)
     with tempfile.TemporaryDirectory() as tmp:

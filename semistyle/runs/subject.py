@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np, torch
 from fastcore.basics import patch
 import semistyle
-from ..core import file_sha256,read_json,to_json
+from ..core import file_sha256,names_in,read_json,to_json
 from ..data.factors import AttributeSpace,CodeSpace,as_dataset,choose_factors
 from ..data.identity import data_hash,on_scales,open_source,options_of,taught
 from ..data.open import is_world
@@ -276,7 +276,7 @@ def open_subject(
     worldless:bool=False, # Take a model that names no world, too
 )->Subject:
     "A saved model with its world and oracle, tried out"
-    model,weights = load_model(model),sort_weights(weights.split(',')) if weights else None
+    model,weights = load_model(model),sort_weights(names_in(weights, 'weights')) if weights else None
     if worldless and not (world or model.config.get('world')): world = None
     else: world = world_of(model, world, labels=labels)
     for k,v in dict(oracle=oracle, labels=labels).items():

@@ -7,15 +7,15 @@ __all__ = ['parse_settings', 'Run', 'plan_run', 'run_notes', 'LossLog', 'read_lo
            'ThreadWatch', 'train_run']
 
 # %% ../../nbs/runs/70_train.ipynb #be21abb6
-import csv,hashlib,io,inspect,json,math,os,re,signal,threading,time
+import csv,hashlib,io,inspect,json,math,os,re,time
 from contextlib import ExitStack,contextmanager
 from copy import deepcopy
 from pathlib import Path
 import numpy as np, torch
-from fastai.callback.core import Callback,CancelFitException
+from fastai.callback.core import Callback
 from fastcore.basics import patch,store_attr
 from ..core import alone_in,check_number,default_device,read_json,rng_state,set_rng_state,set_seed,to_json,write_atomic,write_json,writing
-from ..processes import any_of,first_one_first,n_processes,rank
+from ..processes import first_one_first,n_processes,rank
 from ..data.factors import AttributeSpace,as_dataset
 from ..data.loaders import split_labels
 from ..data.packed import PackedDataset
@@ -24,7 +24,7 @@ from ..data.identity import check_images,data_hash,describe_data,open_source,opt
 from ..models.checkpoint import load_model,save_model
 from ..models.variants import grown
 from ..viz import save_image,to_uint8
-from ..training.callbacks import RunBar,SaveState,TimeBudget,TrainingPanel
+from ..training.callbacks import RunBar,SaveState,StopWhen,TimeBudget,TrainingPanel,held_interrupt
 from ..training.gan import StyleGANLearner
 from ..training.learner import under
 from ..training.presets import departures,gan_learner,get_preset,kinds,labelled_kinds,preset_terms,presets
@@ -277,28 +277,6 @@ def run_notes(
     return [*(f"{o['name']}: {o['unseen']} of {o['values']} values are in none of {o['labelled']:,} labels"
               for o in taught if o['unseen'] and o['values']<=33),
             f"{what}, labels for {100*run['settings']['eta']:g} %, fewest of {few['name']} ({few['labelled']:,})"]
-
-# %% ../../nbs/runs/70_train.ipynb #8bdbc503
-@contextmanager
-def _held_interrupt():
-    "Note a first Ctrl-C or SIGTERM in the list that is yielded, to be obeyed at a good moment; a second interrupts at once"
-    noted = []
-    def note(*args):
-        if noted: raise KeyboardInterrupt
-        noted.append(time.monotonic())
-    main = threading.current_thread() is threading.main_thread()
-    was = {o:signal.signal(o, note) for o in (signal.SIGINT,signal.SIGTERM)} if main else {}
-    try: yield noted
-    finally:
-        for o,handler in was.items(): signal.signal(o, handler)
-
-class _StopWhen(Callback):
-    "End a run after the first batch at whose end something is `noted`, in this process or another"
-    order,run_valid = 90,False
-    def __init__(self, noted): self.noted,self.stopped = noted,False
-    def after_batch(self):
-        self.stopped = any_of(bool(self.noted))
-        if self.stopped: raise CancelFitException
 
 # %% ../../nbs/runs/70_train.ipynb #a1a3b726
 class LossLog(Callback):
@@ -624,9 +602,9 @@ def train_run(
                 with writing(out): out.mkdir(parents=True, exist_ok=True)  # refuse now rather than after the first hour
                 held.enter_context(alone_in(out))
             learn = _learner_of(out, run, world or _world_of_run(out, run, progress and not rank()), save_kimg, progress, cbs, threads, accumulate)
-            asked = held.enter_context(_held_interrupt())
+            asked = held.enter_context(held_interrupt())
             _begun(out, run, learn)
-        stop = _StopWhen(asked)
+        stop = StopWhen(asked)
         learn.fit_kimg(1e6 if run.get('minutes') else run['settings']['kimg'], cbs=stop)
     if stop.stopped or asked: raise KeyboardInterrupt
     return learn

@@ -4,17 +4,18 @@
 
 # %% auto #0
 __all__ = ['GeneratorEMA', 'StyleMixing', 'CosineDecay', 'ProgressiveGrowing', 'TrainingPanel', 'DivergenceWatch', 'SaveState',
-           'TimeBudget', 'RunBar']
+           'held_interrupt', 'StopWhen', 'train_to', 'TimeBudget', 'RunBar']
 
 # %% ../../nbs/training/42_callbacks.ipynb #62570bd6
-import math,time
+import math,signal,threading,time
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 import torch
 from fastai.callback.core import CancelFitException,Callback
 from fastcore.basics import store_attr,patch
-from ..core import ShareBar
-from ..processes import first_says,gather,randn_like_share
+from ..core import ShareBar,settle_folder
+from ..processes import any_of,first_says,gather,randn_like_share
 from ..viz import image_grid,to_png
 from ..models.checkpoint import save_state
 from ..models.stylegan import mix_styles
@@ -270,6 +271,45 @@ class SaveState(Callback):
     def save(self):
         save_state(self.path, *self.learn.training_state())
         self.last = self.kimg,time.monotonic()
+
+# %% ../../nbs/training/42_callbacks.ipynb #70c72569
+@contextmanager
+def held_interrupt():
+    "Note a first Ctrl-C or SIGTERM in the list that is yielded, to be obeyed at a good moment; a second interrupts at once"
+    noted = []
+    def note(*args):
+        if noted: raise KeyboardInterrupt
+        noted.append(time.monotonic())
+    main = threading.current_thread() is threading.main_thread()
+    was = {o:signal.signal(o, note) for o in (signal.SIGINT,signal.SIGTERM)} if main else {}
+    try: yield noted
+    finally:
+        for o,handler in was.items(): signal.signal(o, handler)
+
+class StopWhen(Callback):
+    "End a run after the first batch at whose end something is `noted`, in this process or another"
+    order,run_valid = 90,False
+    def __init__(self,
+        noted # Of `held_interrupt`
+    ): self.noted,self.stopped = noted,False
+    def after_batch(self):
+        self.stopped = any_of(bool(self.noted))
+        if self.stopped: raise CancelFitException
+
+# %% ../../nbs/training/42_callbacks.ipynb #42f82f21
+def train_to(
+    learn,            # With a `SaveState` among its callbacks, where `state` is given
+    kimg:float,       # See `fit_kimg`
+    state=None,       # Folder of the saved state; None: Ctrl-C interrupts at once, as ever
+    resume:bool=False # Go on from it, if it is there
+):
+    "Train to the end, or to a Ctrl-C between two batches: then the state is saved, and KeyboardInterrupt raised"
+    if state is None: learn.fit_kimg(kimg); return
+    with held_interrupt() as asked:
+        if resume and settle_folder(state).exists(): learn.restore(state)
+        stop = StopWhen(asked)
+        learn.fit_kimg(kimg, cbs=stop)
+    if stop.stopped or asked: raise KeyboardInterrupt
 
 # %% ../../nbs/training/42_callbacks.ipynb #d978f2a5
 class TimeBudget(Callback):

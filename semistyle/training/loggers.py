@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from fastai.callback.core import Callback
 from fastcore.basics import store_attr
-from ..core import to_json
+from ..core import names_in,to_json
 
 # %% ../../nbs/training/45_loggers.ipynb #8ae3b0ab
 class RunLog(Callback):
@@ -96,7 +96,7 @@ def run_logs(
 )->list:   # Callbacks
     "The loggers of a run, by name"
     out,known = Path(out),dict(tensorboard=lambda: TensorBoardLog(out/'tensorboard', about=run), wandb=lambda: WandbLog(run_name=out.name, about=run, dir=str(out)))
-    asked = [o.strip() for o in (names or '').split(',') if o.strip()]
+    asked = names_in(names, 'log')
     for o in asked:
         if o not in known: raise ValueError(f"log should be tensorboard, wandb or both with a comma between, got {o!r}; {out/'log.csv'} is always written")
     return [known[o]() for o in asked]
