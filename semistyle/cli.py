@@ -84,14 +84,22 @@ class _Aside:
 
 # %% ../nbs/91_cli.ipynb #ebcd2bf8
 @contextmanager
-def _as_ctrl_c(sign):
-    "Obey a signal as if it was Ctrl-C"
-    def interrupt(*args): raise KeyboardInterrupt
+def _interrupts():
+    "Obey SIGTERM as Ctrl-C; the list that is yielded tells that either came, as a library may answer it with an error of its own"
+    came = []
+    def interrupt(*args): came.append(args); raise KeyboardInterrupt
     main = threading.current_thread() is threading.main_thread()
-    was = signal.signal(sign, interrupt) if main else None
-    try: yield
+    signs = [o for o in (signal.SIGTERM,signal.SIGINT) if main and (o==signal.SIGTERM or callable(signal.getsignal(o)))]
+    was = {o:signal.signal(o, interrupt) for o in signs}
+    try: yield came
     finally:
-        if main: signal.signal(sign, was)
+        for o,handler in was.items(): signal.signal(o, handler)
+
+def _refusal(e):
+    "The exit code and the sentence of an error that a user can mend; others are raised"
+    if isinstance(e, (ValueError,OSError,ImportError)): return 2,_sentence(e)
+    if not (isinstance(e, (MemoryError,RuntimeError)) and _no_memory(e)): raise e
+    return 2,f"there should be more memory than was found: ask for fewer or smaller pictures at a time, or close other programs ({_sentence(e)[:120]})"
 
 def _launched():
     "This process' number, and how many a launcher has started"
@@ -117,15 +125,13 @@ def _command(on_interrupt=lambda: 'nothing was lost', alone=True):
         if not _is_command():
             yield say
             return
+        came = ()
         try:
             if n>1 and alone: raise ValueError(f"there should be one process of this command, {n} were launched: start it by its name alone")
-            with redirect_stdout(aside),redirect_stderr(aside.to),_as_ctrl_c(signal.SIGTERM): yield say
+            with redirect_stdout(aside),redirect_stderr(aside.to),_interrupts() as came: yield say
             return
         except KeyboardInterrupt: code,end = 130,f'interrupted: {on_interrupt()}'
-        except (ValueError, OSError, ImportError) as e: code,end = 2,_sentence(e)
-        except (MemoryError, RuntimeError) as e:
-            if not _no_memory(e): raise
-            code,end = 2,f"there should be more memory than was found: ask for fewer or smaller pictures at a time, or close other programs ({_sentence(e)[:120]})"
+        except Exception as e: code,end = (130,f'interrupted: {on_interrupt()}') if came else _refusal(e)
     if not me: print(f'{Path(sys.argv[0]).stem}: {end}', file=aside)
     elif alone:
         from semistyle.processes import leave_word_to_first
