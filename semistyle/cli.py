@@ -398,7 +398,7 @@ def semistyle_discover(
                 minutes=minutes, samples=samples, n=n, distinct=distinct, words=words, clip=clip, features=features, bs=bs, label=label,
                 resolution=resolution, threads=threads, seed=seed, resume=resume)
     out = Path(out or f'{Path(model).resolve().name}-{method}')
-    with _command(_kept(out)) as say:
+    with _command(_kept(out), alone=False) as say:
         _at_least(2, directions=directions, samples=samples, n=n)
         _at_least(.001, kimg=kimg); _at_least(0, minutes=minutes); _at_least(0, 1, distinct=distinct); _seed(seed)
         _at_least(2, bs=bs); _at_least(1, resolution=resolution); _threads(threads)
@@ -412,6 +412,7 @@ def semistyle_discover(
                                 kimg=kimg, distinct=distinct, words=sentences, scorer=clip, minutes=minutes,
                                 subspace=samples, resume=resume, features=features, bs=bs, label=label, resolution=resolution)
         except TrainingDiverged as e: raise ValueError(_sentence(e)) from e
+        if _launched()[0]: return
         for k,v in (res.get('metrics') or {}).items(): say(f'{k} {v:.3g}')
         if (done:=res['settings'].get('kimg', 0))<res['settings'].get('kimg_asked', 0):
             say(f"stopped after {minutes:g} minutes with {done:.3g} of {kimg:g} kimg seen{', a first impression'*(done<kimg/10)}: more with --minutes and --resume")

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['n_processes', 'rank', 'launched', 'share_rows', 'sharing', 'whole', 'share', 'randn_like_share', 'LostProcess',
-           'all_mean', 'average_grads', 'gather', 'gather_json', 'any_of', 'first_says', 'send_first', 'joined',
-           'leave_word_to_first', 'first_one_first']
+           'all_mean', 'average_grads', 'gather', 'gather_json', 'any_of', 'first_says', 'send_first', 'together',
+           'share_out', 'joined', 'leave_word_to_first', 'first_one_first']
 
 # %% ../nbs/03_processes.ipynb #8e9612d8
 import json,os,time
@@ -162,6 +162,32 @@ def send_first(
         x = o.detach().to(_seat()).contiguous()
         with _talking(): dist.broadcast(x, 0)
         if rank(): o.detach().copy_(x)
+
+# %% ../nbs/03_processes.ipynb #84e51bc0
+_together = False # Whether all processes are at the same work
+
+@contextmanager
+def together():
+    "Inside, what `share_out` is given is shared by all processes, each of which has to come by"
+    global _together
+    was,_together = _together,True
+    try: yield
+    finally: _together = was
+
+def share_out(
+    f,    # Item -> tensors, of the same shapes for every item
+    items # One at least
+)->list:  # What it makes of each item, in order
+    "Apply a function to items, each in one process; all get everything"
+    items,n = [*items],n_processes()
+    if n==1 or not _together: return [f(o) for o in items]
+    mine = [f(o) for o in items[rank()::n] or items[:1]]
+    rows = torch.stack([torch.cat([t.double().flatten() for t in o]) for o in mine])   # what is float32 stays so to the bit
+    per = -(-len(items)//n)
+    rows = gather(torch.cat([rows, rows[:1].expand(per-len(rows), -1)])).view(n, per, -1)
+    like = [(t.shape,t.dtype,t.device) for t in mine[0]]
+    def back(row): return [x.view(s).to(t).to(d) for x,(s,t,d) in zip(row.split([s.numel() for s,_,_ in like]), like)]
+    return [back(rows[i%n,i//n]) for i in range(len(items))]
 
 # %% ../nbs/03_processes.ipynb #acb43243
 def _backend():

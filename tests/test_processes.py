@@ -197,3 +197,24 @@ def test_accelerate(whole, tmp_path):
     p = subprocess.run(cmd, capture_output=True, text=True, env=os.environ | ONE_THREAD, timeout=300)
     assert p.returncode==0, p.stderr[-2000:]
     same(whole, tmp_path/'run')
+
+@pytest.mark.parametrize('model,more', [('shapes-stylegan2-32', ()), ('tiny', ('--features', 'pixels'))])
+def test_a_discovery_of_one_and_two_processes(tmp_path, model, more):
+    "The first one searches, all score: the directions, their steps and names, and every score are those of one process; what fails is said once"
+    if model=='tiny':
+        from semistyle.models.checkpoint import save_model
+        from semistyle.models.stylegan2 import StyleGAN2Generator
+        torch.manual_seed(0)
+        save_model(tmp_path/'tiny', {}, generator=StyleGAN2Generator(z_dim=4, w_dim=8, img_resolution=256, channel_base=256, channel_max=8))
+        model = tmp_path/'tiny'
+    ask = ['--no-python','--','semistyle_discover',model,'--method','sefa','--directions','5','--samples','500','--n','4',*more]
+    def found(n, name):
+        code,out,err = ended(torchrun(n, *ask, '--out', tmp_path/name))
+        assert code==0, err[-2000:]
+        res = json.loads((tmp_path/name/'discovery.json').read_text())
+        return {k:v for k,v in res.items() if k not in ('command','seconds','seconds_to_directions','machine','commit')},(tmp_path/name/'directions'/'directions.safetensors').read_bytes(),out
+    (one,a,_),(two,b,shown) = found(1, 'one'),found(2, 'two')
+    for o in (one,two): o['settings'].pop('seconds', None)
+    assert one==two and a==b and shown.count('directions, looked for with')==1
+    code,_,err = ended(torchrun(2, *ask, '--label', '1', '--out', tmp_path/'no'))
+    assert code and len(said(err, 'semistyle_discover'))==1, err[-2000:]

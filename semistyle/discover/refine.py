@@ -18,6 +18,7 @@ from .navigator import Directions,check_owner,few_at_once
 from ..metrics.discovery import Attributes,attribute_changes,calibrate_steps,discovery_scores,interpolate_steps
 from ..metrics.discovery import name_directions,relative_changes,repeats
 from ..core import fast_dtype,slow_work
+from ..processes import share_out
 from ..models.features import smaller
 from ..models.sampling import Sampler
 
@@ -42,7 +43,7 @@ def direction_similarity(
     unit = partial(_thumbs, side=32 if g.img_resolution>128 else 2**20)             # of large pictures no full maps are kept
     sim = 0
     for few in few_at_once(g, ws):
-        changes = [unit(look(few-o), look(few+o)) for o in v]
+        changes = share_out(lambda o: unit(look(few-o), look(few+o)), v)
         sim = sim+sum(torch.einsum('ind,jnd->ij', x, x) for x in map(torch.stack, zip(*changes)))
     sim = sim.cpu()/(n*len(changes[0]))
     if not sim.isfinite().all(): raise ValueError(_not_finite)
@@ -91,7 +92,8 @@ def visible_steps(
     unit = apart(ws, ws.roll(1, 0)).clamp_min(1e-12)
     def far(v): return (apart(ws-v, ws+v)/unit).mean()
     v = directions.variations.to(ws)
-    return interpolate_steps(torch.stack([torch.stack([far(s*o) for o in v]) for s in grid]).cpu(), grid, share)
+    sizes = torch.stack([o for o, in share_out(lambda o: [torch.stack([far(s*o) for s in grid])], v)], 1)
+    return interpolate_steps(sizes.cpu(), grid, share)
 
 # %% ../../nbs/discover/64_refine.ipynb #442ba15c
 def few_pictures(
@@ -175,13 +177,15 @@ def first_impression(
         maps = see.look(ws)
         unit = torch.cat([_sizes(a, b) for a,b in zip(maps, maps[1:]+maps[:1])], 1).mean(1).clamp_min(1e-12); del maps
         if not unit.isfinite().all(): raise ValueError(_not_finite)
-        found = [_two_steps(see, i, n, unit, share) for i in range(k)]
-    cal = {o:[f[0][o][0] for f in found] for o in ('step','reached','saturation')}
-    units = [f[1] for f in found]                                                    # of each direction, layers of [n,D]
+        def two_steps(i):
+            before,(cal,units) = see.drawn,_two_steps(see, i, n, unit, share)
+            return torch.tensor([float(cal[o][0]) for o in ('step','reached','saturation')]+[float(see.drawn-before)]),*units
+        found = share_out(two_steps, range(k))
+    numbers,units = torch.stack([o for o,*_ in found]),[o for _,*o in found]             # of each direction, layers of [n,D]
+    cal = dict(zip(('step','reached','saturation'), numbers.T))
     sim = sum(torch.einsum('ind,jnd->ij', x, x) for x in map(torch.stack, zip(*units)))/(n*len(units[0]))
     if not sim.isfinite().all(): raise ValueError(_not_finite)
-    return {o:torch.tensor([float(v) for v in vs]) for o,vs in cal.items()} | dict(
-        reached=torch.tensor([bool(o) for o in cal['reached']]), similarity=sim.cpu(), drawn=see.drawn, pictures=n)
+    return cal | dict(reached=cal['reached'].bool(), similarity=sim.cpu(), drawn=len(ws)+int(numbers[:,3].sum()), pictures=n)
 
 def _two_steps(see, k, n, unit, share):
     "Size of the changes at a half and near the usual step, of one direction; and the unit changes there"

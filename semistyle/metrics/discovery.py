@@ -13,6 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 from ..core import check_number,check_shape,checked,frozen
+from ..processes import share_out
 from ..models.oracle import train_oracle
 from ..models.checkpoint import load_model,shipped_models
 from ..models.sampling import Sampler
@@ -143,8 +144,12 @@ def attribute_changes(
     steps,ws = _steps(step, len(v)).to(v.device),Sampler(g, c, psi).ws(n, seed)
     def read(ws): return torch.cat([predict(g.synthesis(o, noise_mode='const')) for o in ws.split(bs)])
     start = read(ws)
-    change = torch.stack([read(ws+s*d) - (read(ws-s*d) if two_sided else start) for s,d in zip(steps, v)])
-    return dict(absolute=change.abs().mean(1), signed=change.mean(1), spread=start.std(0))
+    def change(along):
+        s,d = along
+        x = read(ws+s*d) - (read(ws-s*d) if two_sided else start)
+        return x.abs().mean(0),x.mean(0)
+    absolute,signed = map(torch.stack, zip(*share_out(change, zip(steps, v))))
+    return dict(absolute=absolute, signed=signed, spread=start.std(0))
 
 # %% ../../nbs/metrics/55_discovery.ipynb #a000d278
 def relative_changes(

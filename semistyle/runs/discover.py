@@ -7,6 +7,7 @@ __all__ = ['run_discovery']
 
 # %% ../../nbs/runs/75_discover.ipynb #931a2fc9
 import math,time
+from contextlib import ExitStack
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,9 +16,10 @@ from torch import nn
 from fastcore.meta import delegates
 from matplotlib.figure import Figure
 from ..core import alone_in,check_folder,check_names,record_result,slow_work,writing
+from ..processes import joined,launched,n_processes,together
 from ..data.open import load_world
 from ..discover.baselines import find_directions,sefa
-from ..discover.navigator import Directions,change_maps,direction_strips,owner_of,save_directions
+from ..discover.navigator import Directions,change_maps,direction_strips,load_directions,owner_of,save_directions
 from ..discover.subspace import informative_subspace
 from ..discover.refine import cheapest_look,clip_scorer,few_pictures,first_impression,name_and_score,name_in_words,short_list,visible_steps
 from ..metrics.discovery import relative_changes,world_attributes
@@ -252,25 +254,35 @@ def run_discovery(
     start,out = time.monotonic(),Path(out)
     check_names(run_discovery, kwargs)
     if (words is None)!=(scorer is None): raise ValueError("words and scorer should be given together, or neither")
+    me,held = launched()[0],ExitStack()
+    if n_processes()>1: raise ValueError("run_discovery should be called before processes meet, was called inside `joined`: it lets them meet itself")
+    if me: held.enter_context(joined(24*60))                                        # others wait here while the first one searches
     model,c = _with_generator(model, label)
     g,attributes = model.generator,None if words else _attributes(model, world, model.generator)
     words = words and (list(words), scorer if callable(scorer) else clip_scorer(scorer))
-    check_folder(out, 'discovery.json', 'report.html', 'run', directions='directions.json')
+    if not me: check_folder(out, 'discovery.json', 'report.html', 'run', directions='directions.json')
     with writing(out): out.mkdir(parents=True, exist_ok=True)
     if method not in ('ganspace','sefa') or attention: kwargs = dict(save=out/'run') | kwargs
-    with alone_in(out, 'run'):
+    with held:
+        if not me: held.enter_context(alone_in(out, 'run'))
         net,same,look = _feature_net(model, features),dict(c=c, seed=seed),{}
+        model.networks.pop('discriminator', None)                                   # `net` has its own
         sides = _sides_to_read(g, net, resolution)
         free = method in ('ganspace','sefa') and not attention                      # takes no picture to find: written first
         late = free and attributes is None and _large(g)
         if not late: net = _read_smaller(g, net, sides, **same)
         kwargs = kwargs | dict(subspace=_samples(g, method, attention, kwargs.get('subspace')))
-        res = find_directions(g, net, method, n_directions, attention, **same, **kwargs)
-        save_directions(out/'directions', res.directions); found = time.monotonic()-start
-        if attributes is None: net,look = _score_smaller(g, net, sides, res.directions, **same)
-        named,score,similarity = _settle(g, net, res.directions, attributes, n, words, look, **same)
-        kept,rows,dropped = named,[*range(len(named))],[]
-        if distinct: kept,rows,dropped = short_list(g, net, named, score, distinct, similarity, **same)
+        if not me:
+            res = find_directions(g, net, method, n_directions, attention, **same, **kwargs)
+            save_directions(out/'directions', res.directions); found = time.monotonic()-start
+            held.enter_context(joined(24*60))
+        with together():
+            all_of = res.directions if not me else load_directions(out/'directions', g)
+            if attributes is None: net,look = _score_smaller(g, net, sides, all_of, **same)
+            named,score,similarity = _settle(g, net, all_of, attributes, n, words, look, **same)
+            kept,rows,dropped = named,[*range(len(named))],[]
+            if distinct: kept,rows,dropped = short_list(g, net, named, score, distinct, similarity, **same)
+        if me: return dict(names=kept.names)
         save_directions(out/'directions', kept)
         facts = dict(model=model.path.name, method=named.meta['method'], directions=f'{len(kept)} of {len(named)} found',
                      images=_seen(named.meta), features=net.name) | ({} if label is None else dict(label=label))
