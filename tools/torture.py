@@ -70,7 +70,7 @@ KINDS = dict(  # each makes what it needs in a folder
     pack    =lambda o: kind('data', ['pack', 'sprites', '--resolution', '16', '--workers', '1'], ['images.npy','packed.json'], (), True),
     edit    =lambda o: kind('edit', [photos(o, 2, 32), '--model', MODEL, '--project', '--steps', 4],
                             ['edit/edit.safetensors','before_after.png','result.json'], again=True),
-    distill =lambda o: kind('distill', [MODEL, found(o), '--pairs', 64, '--kimg', .05, '--n', 8000], ['vae/vae.safetensors','dimensions.png','distill.json'],
+    distill =lambda o: kind('distill', [MODEL, found(o), '--pairs', 64, '--kimg', .05, '--n', 4000], ['vae/vae.safetensors','dimensions.png','distill.json'],
                             again=True),
     eval    =lambda o: kind('eval', ['robot-64', '--n', 100, '--seeds', 2], ['metrics.json'], (), True, 'metrics.json'),
     export  =lambda o: kind('export', exported(o), ['model.onnx','page/index.html'], (), True, to=('--onnx','{}/model.onnx','--page','{}/page')),
