@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['method_colors', 'to_uint8', 'image_grid', 'show_grid', 'traversal_images', 'show_traversals', 'to_png', 'save_image',
            'turning_frames', 'save_gif', 'smooth_curve', 'loss_curves', 'method_color', 'Html', 'report_text',
-           'report_code', 'report_picture', 'report_rows', 'format_value', 'claim_row', 'report_table', 'text_table',
-           'metric_card', 'report_cards', 'as_block', 'html_report']
+           'report_code', 'report_picture', 'report_rows', 'format_value', 'bootstrap_difference', 'claim_row',
+           'report_table', 'text_table', 'metric_card', 'report_cards', 'as_block', 'html_report']
 
 # %% ../nbs/01_viz.ipynb #518f179e
 import base64,math,re
@@ -285,19 +285,37 @@ def format_value(
     return f'{v:,}' if isinstance(v, int) and not isinstance(v, bool) else str(v)
 
 # %% ../nbs/01_viz.ipynb #9dc53b81
+def bootstrap_difference(
+    a,             # Numbers, one for each run
+    b,             # Others
+    n:int=10_000,  # Draws
+    share:float=.95, # Of the draws that lie in the interval
+    seed:int=0     # Of the draws
+)->tuple:          # mean(a)-mean(b), and the ends of its interval; these are NaN where a side has one run
+    "The difference of two means, and how far another choice of runs would move it"
+    a,b = (np.asarray(o, dtype=float) for o in (a,b))
+    d,rng = a.mean()-b.mean(),np.random.default_rng(seed)
+    if min(len(a), len(b))<2: return d,math.nan,math.nan
+    draws = [o[rng.integers(len(o), size=(n,len(o)))].mean(1) for o in (a,b)]
+    return d,*np.quantile(draws[0]-draws[1], [(1-share)/2,(1+share)/2])
+
+def _difference(above, below, digits):
+    d,low,high = (f'{o:.{digits}f}' for o in bootstrap_difference(list(above), list(below)))
+    return d if low=='nan' else f'{d} [{low}, {high}]'
+
 def claim_row(
     claim:str, # In words
     above,     # Numbers that should be larger, one for each seed
     below,     # Numbers that should be smaller
     digits:int=3 # Decimals
-)->dict:       # claim of the paper, appears here, numbers
+)->dict:       # claim of the paper, appears here, numbers, difference
     "One line of a table of claims, judged by its numbers"
     a,b = mean_std(above),mean_std(below)
     far = abs(a['mean']-b['mean'])>np.nanmax([a['std'], b['std'], 0])
     sure = '' if a['n']==b['n']==1 else ', beyond the spread' if far else ', within the spread'
     appears = ('yes' if a['mean']>b['mean'] else 'no')+(sure or ', one run each')
     return {'claim of the paper':claim, 'appears here':appears,
-            'numbers':f'{format_value(a, digits)} against {format_value(b, digits)}'}
+            'numbers':f'{format_value(a, digits)} against {format_value(b, digits)}', 'difference':_difference(above, below, digits)}
 
 # %% ../nbs/01_viz.ipynb #449bf4ad
 _heads = dict(mig='MIG', l2='L2', mig_gen='MIG-gen', l2_gen='L2-gen')

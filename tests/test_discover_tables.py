@@ -71,3 +71,22 @@ def test_judged_row_learns_what_the_judge_rewards():
         return discovery_scores(known, toy, found.variations, n=20)
     few,many = scores(1),scores(300)
     assert many['n_discov']==4 and many['s_disen']>.8 and many['s_disen']>few['s_disen']+.3
+
+def test_the_best_window_of_layers_is_found():
+    "A direction of W that two layers read as different attributes: alone, either of them is clean, and so is every window that holds one of them"
+    from semistyle.discover.navigator import Directions,owner_of
+    from semistyle.metrics.discovery import Attributes
+    from semistyle.toys import KnownGenerator
+    toy = KnownGenerator(num_ws=4, layers=(0,3))
+    known = Attributes(toy.read, toy.names, 'toy')
+    whole = Directions(toy.directions.sum(1, keepdim=True).expand(-1, 4, -1) if toy.directions.ndim==3 else toy.directions, owner_of(toy))
+    _,before = contrafeat_tables.score(toy, whole, known, 20, 0)
+    found = contrafeat_tables.best_windows(toy, whole, known, 0)
+    _,after = contrafeat_tables.score(toy, found, known, 20, 0)
+    assert after['s_disen']>.9>before['s_disen'] and all(bool(o[0])!=bool(o[3]) for o in found.attention), (before['s_disen'], after['s_disen'], found.attention)
+
+def test_rows_of_windows(model, tmp_path):
+    driver.main('contrafeat_tables', seeds=1, rows='windows', set=f'model={model} directions=3 samples=200 n=2', out=str(tmp_path), dirty=True)
+    for o in ('ganspace','sefa'):
+        r = json.loads((tmp_path/'m'/f'{o}-window-0.json').read_text())
+        assert r['rows'][0]['method']==f'{o}-window' and len(r['attention'])==3 and {v for o in r['attention'] for v in o}<={0.,1.}

@@ -6,7 +6,7 @@
 All rows of a seed have the same subspace, number of directions, steps, batches and images, the same features and the same
 judge: the oracle of the model's world. A generator that takes codes gets random ones. Rows of fixed directions with `att` train ContraFeat's
 attention on them; Recog and LatentCLR train it by their own loss, as in the paper's table 4, and in the rows `more` by ContraFeat's on what
-they found. `--rows pairs` measures table 8, the losses of exact single-factor changes of the world beside those of mixed ones, and trains
+they found. `--rows windows` has a person's choice in place of attention: for each direction the cleanest of all contiguous ranges of layers. `--rows pairs` measures table 8, the losses of exact single-factor changes of the world beside those of mixed ones, and trains
 nothing. `--rows judged` is no method: its directions and attention learn from the judge itself, for comparison."""
 import time
 from functools import lru_cache
@@ -35,6 +35,7 @@ sets = dict(
     subspace={f'contra-{v}-k{k}':dict(method=f'contra-{v}', k=k) for v in both for k in (6,12,24,48)},
     diversity={f'contra-{v}-div{d:g}':dict(method=f'contra-{v}', diversity=d) for v in both for d in (0,.01,1,10)},
     focus={f'contra-{v}-{f}':dict(method=f'contra-{v}', focus=f) for v in both for f in ('none','pooled')},
+    windows={f'{m}-window':dict(method=m, windows=True) for m in ('ganspace','sefa')},
     features={f'contra-{v}-{f}':dict(method=f'contra-{v}', features=f) for v in both for f in ('pixels','oracle')})
 sets['ablations'] = sets['subspace'] | sets['diversity'] | sets['focus']
 sets['pairs'] = {'pairs':{}}
@@ -63,6 +64,21 @@ def judged(g, attributes, subspace, n_directions, seed, c=None, batches=400, lr=
             loss = (others/(own+.02)).mean()
             opt.zero_grad(); loss.backward(); opt.step()
     return navigator_directions(nav, g, meta=dict(kimg=batches*n/1000))
+
+def best_windows(g, found, attributes, seed, c=None, n=24):
+    "Directions in the range of layers in which each is cleanest, by other pictures than those of the scores: what a patient person would choose"
+    import torch
+    from semistyle.discover.navigator import Directions
+    from semistyle.discover.refine import name_and_score
+    from semistyle.metrics.discovery import relative_changes
+    at = torch.arange(g.num_ws)
+    ranges = torch.stack([(a<=at)&(at<b) for a in range(g.num_ws) for b in range(a+1, g.num_ws+1)]).float()
+    every = Directions((found.variations[:,None]*ranges[...,None]).flatten(0, 1), found.owner)
+    _,res = name_and_score(g, every, attributes, n, seed=seed+10_000, c=c)
+    changes = torch.tensor(res['changes'])
+    gap = relative_changes(changes).topk(2, dim=1).values.diff()[:,0].neg().where(changes.amax(1)>res['protocol']['min_change'], -1)
+    best = ranges[gap.view(len(found), -1).argmax(1)]
+    return Directions(found.variations*best[...,None], found.owner, attention=best, meta=found.meta)
 
 def look_with(name, model, attributes):
     "Features: the discriminator's maps, these and the picture itself, or the maps of the judge, which a method that needs no labels cannot have"
@@ -118,9 +134,10 @@ def run_row(row):
     start,features = time.monotonic(),look_with(row.how.get('features'), model, attributes)
     if row.name=='judged': directions = judged(model.generator, attributes, subspace, s['directions'], row.seed, c)
     else:
-        how = {k:s[k] for k in ('kimg','minutes','bs','lr')} | {k:v for k,v in row.how.items() if k!='features'}
+        how = {k:s[k] for k in ('kimg','minutes','bs','lr')} | {k:v for k,v in row.how.items() if k not in ('features','windows')}
         directions = find_directions(model.generator, features, subspace=subspace, n_directions=s['directions'], seed=row.seed, c=c,
                                      progress=False, **how).directions
+    if row.how.get('windows'): directions = best_windows(model.generator, directions, attributes, row.seed, c)
     seconds = time.monotonic()-start
     named,res = score(model.generator, directions, attributes, s['n'], row.seed, c)
     scores = {k:res[k] for k in ('s_disen','n_discov','s_disen_signed','n_discov_signed','n_attributes')}
