@@ -111,10 +111,10 @@ def keep_freed_memory(
     keep:bool=True # Or give it back
 )->bool:           # Whether the C library could be told; False outside Linux with glibc
     "Let freed memory be used again instead of given back: a few calls of glibc's `mallopt`"
-    trim,top_pad,mmap_max = -1,-2,-4
+    trim,top_pad,mmap_least,mmap_max = -1,-2,-3,-4
     try: libc = ctypes.CDLL(None); mallopt,give_back = libc.mallopt,libc.malloc_trim
     except (AttributeError, OSError, TypeError): return False
-    how = {mmap_max:0, trim:2**31-1, top_pad:2**26} if keep else {mmap_max:65536, trim:2**17, top_pad:2**17}
+    how = {mmap_max:0, trim:2**31-1, top_pad:2**26} if keep else {mmap_max:65536, trim:2**17, top_pad:2**17, mmap_least:2**20}  # whatever has a megabyte goes back at once and whole
     told = all([mallopt(k, v) for k,v in how.items()])
     if not keep: give_back(0)
     return told

@@ -1,7 +1,8 @@
 "Networks of 256 pixels, in NVIDIA's format with random weights: what one does with them stays small and says how far it got"
 import json,os,subprocess,sys
 from pathlib import Path
-import pytest,torch
+import numpy as np,pytest,torch
+from PIL import Image
 import commands,plain_stylegan2 as plain
 from test_import import nvidia_pickle
 from semistyle.models.checkpoint import save_model
@@ -66,7 +67,9 @@ def test_projected_noise_is_that_which_is_searched():
 def test_published_sizes_stay_under_three_gigabytes(tmp_path, side, base):
     torch.manual_seed(0)
     save_model(tmp_path/'m', {}, generator=StyleGAN2Generator(side, channel_base=base), discriminator=StyleGAN2Discriminator(side, channel_base=base))
+    Image.fromarray(np.random.default_rng(0).integers(256, size=(90,120,3), dtype=np.uint8)).save(photo := tmp_path/'photo.png')
     for args in (('semistyle_show', tmp_path/'m', '--out', tmp_path/'t.png'), ('semistyle_discover', tmp_path/'m', '--out', tmp_path/'d', '--method', 'sefa'),
-                 ('semistyle_discover', tmp_path/'m', '--out', tmp_path/'c', '--kimg', .002 if side==1024 else .008, '--samples', 20_000)):
+                 ('semistyle_discover', tmp_path/'m', '--out', tmp_path/'c', '--kimg', .002 if side==1024 else .008, '--samples', 20_000),
+                 ('semistyle_edit', photo, '--model', tmp_path/'m', '--project', '--steps', 3, '--filter', 'lanczos', '--out', tmp_path/'e')):
         code,said,peak = measured(*args)
         assert code==0 and peak<3, (args, peak, said[-500:])
