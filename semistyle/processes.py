@@ -230,6 +230,7 @@ def joined(
                           "use (torchrun --standalone finds a free one)") from e
     try:
         with _waiting(gathering): yield
+        with _talking(): dist.barrier()           # all part at once: who goes first would close the line to one that still listens
     finally: dist.destroy_process_group()
 
 def leave_word_to_first(
