@@ -95,6 +95,8 @@ def act(command, args, out, sort=None, n=0, sign=None, after=0., to=('--out','{}
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         return code,*(json.loads(text) if text else ('', {}))
     os.close(r)
+    torch = sys.modules['torch']
+    torch.set_num_threads(torch.get_num_threads())  # PyTorch replaces a forked pool of threads at its next use, and aborts where two threads are the first
     said,counts,code = io.StringIO(),{},0
     def watch(name):
         f = getattr(os, name)
