@@ -1,5 +1,5 @@
 "Commands that fill a folder leave other people's alone, and Ctrl-C leaves in it what was computed."
-import json,signal,sys,tarfile,time
+import signal,tarfile,time
 import numpy as np,pytest,torch
 from PIL import Image
 from commands import refuses,run,start
