@@ -250,7 +250,7 @@ def run_discovery(
     resolution:int=None,      # Side at which pictures are read; of those beyond 128x128 the lowest that decides, 256 at most
     **kwargs                  # How to search, see `find_directions`
 )->dict:                      # What was measured; also in out/discovery.json
-    "Find directions of a saved model, name and score them, and write a report"
+    "Find directions of a saved model, name and score them, and write a report; of several launched processes the first one searches, and all score"
     start,out = time.monotonic(),Path(out)
     check_names(run_discovery, kwargs)
     if (words is None)!=(scorer is None): raise ValueError("words and scorer should be given together, or neither")
