@@ -6,7 +6,8 @@
 All rows of a seed have the same subspace, number of directions, steps, batches and images, the same features and the same
 judge: the oracle of the model's world. A generator that takes codes gets random ones. Rows of fixed directions with `att` train ContraFeat's
 attention on them; Recog and LatentCLR train it by their own loss, as in the paper's table 4, and in the rows `more` by ContraFeat's on what
-they found. `--rows windows` has a person's choice in place of attention: for each direction the cleanest of all contiguous ranges of layers. `--rows pairs` measures table 8, the losses of exact single-factor changes of the world beside those of mixed ones, and trains
+they found. `--rows windows` has a person's choice in place of attention: for each direction the cleanest of all contiguous ranges of
+layers. `--rows pairs` measures table 8, the losses of exact single-factor changes of the world beside those of mixed ones, and trains
 nothing. `--rows judged` is no method: its directions and attention learn from the judge itself, for comparison."""
 import time
 from functools import lru_cache
