@@ -36,13 +36,25 @@ def judge(row, world):
         save_model(at, dict(net.record) | dict(space=world.space), oracle=net)
     return load_model(at)
 
-def run_row(row):
-    "Train one row with one seed, and record it"
+turned = 'Eyeglasses','Wearing_Hat','Smiling','Male','Bald','Pale_Skin','Wearing_Necktie' # In the columns of the picture
+
+def turned_heads(g, codes, names):
+    "A row for each code: the picture, then with each of some attributes turned over, all else as it was"
     import torch
+    from semistyle.core import seeded
+    from semistyle.viz import image_grid
+    with seeded(0): z = torch.randn(len(codes), g.z_dim)
+    flips = torch.stack([torch.zeros(len(names))]+[torch.eye(len(names))[names.index(o)] for o in turned])
+    return image_grid([g(z[[i]*len(flips)], (c-flips).abs(), noise_mode='const') for i,c in enumerate(codes)])
+
+def run_row(row):
+    "Train one row with one seed, and record it; a picture stands beside it"
+    import numpy as np,torch
     from semistyle.data.celeba import open_celeba
     from semistyle.metrics.disentangle import evaluate_generator
     from semistyle.metrics.labels import evaluate_labels
     from semistyle.models.checkpoint import load_model
+    from semistyle.viz import save_image
     missing,s = row.how.get('missing', 0.),row.settings
     row.how = {k:v for k,v in row.how.items() if k!='missing'}
     p,changes = settings_of(row)
@@ -53,6 +65,7 @@ def run_row(row):
     def generate(c): return g(torch.randn(len(c), g.z_dim), c, noise_mode='const')
     (res,table),(true,best) = [evaluate_labels(o, test, s['n'], row.seed) for o in (d.encode,model.oracle)]
     res |= evaluate_generator(generate, model.oracle, test.space, s['n'], row.seed)
+    with torch.no_grad(): save_image(row.path.with_suffix('.png'), turned_heads(g, torch.as_tensor(test.codes(np.arange(6))).float(), test.space.names))
     row.record(seconds=load_model(row.folder/'model').config['seconds'], oracle=true | dict(kimg=model.config['kimg']), attributes=table, attributes_true=best,
                rows=[dict(method=row.name, world=f"heads-{p['img_resolution']}", seed=row.seed, eta=(p|changes)['eta'], missing=missing,
                           kimg=round(learn.kimg, 3), **res)])
