@@ -2528,6 +2528,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                                                                                      'semistyle/models/layers.py'),
                                          'semistyle.models.layers._Blur.forward': ( 'models/layers.html#_blur.forward',
                                                                                     'semistyle/models/layers.py'),
+                                         'semistyle.models.layers._adain_again': ( 'models/layers.html#_adain_again',
+                                                                                   'semistyle/models/layers.py'),
                                          'semistyle.models.layers._adain_by_steps': ( 'models/layers.html#_adain_by_steps',
                                                                                       'semistyle/models/layers.py'),
                                          'semistyle.models.layers._blur': ('models/layers.html#_blur', 'semistyle/models/layers.py'),

@@ -172,6 +172,12 @@ def _adain_by_steps(x, y_s, y_b, eps):
 # %% ../../nbs/models/21_layers.ipynb #d41977c2
 def _sum(x): return x.sum((2,3), keepdim=True, dtype=torch.float32)
 
+def _adain_again(ins, eps, g, needs):
+    "Gradients that can be differentiated themselves: autograd's, of the steps"
+    asked = [o for o,need in zip(ins, needs) if need]
+    with torch.enable_grad(): grads = iter(torch.autograd.grad(_adain_by_steps(*ins, eps), asked, g, create_graph=True))
+    return [next(grads) if need else None for _,need in zip(ins, needs)]
+
 class _AdaIN(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, y_s, y_b, eps):
@@ -180,13 +186,14 @@ class _AdaIN(torch.autograd.Function):
         rstd = (_sum(h*h)/n - mu*mu).clamp_min_(0).add_(eps).rsqrt_()
         a = y_s.float()[...,None,None]*rstd
         b = y_b.float()[...,None,None]-mu*a
-        ctx.save_for_backward(x, mu, rstd, a)
+        ctx.save_for_backward(x, y_s, y_b, mu, rstd, a); ctx.eps = eps
         return torch.addcmul(b.to(x.dtype), x, a.to(x.dtype))
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx, g):
-        x,mu,rstd,a = ctx.saved_tensors
+        *ins,mu,rstd,a = ctx.saved_tensors
+        if torch.is_grad_enabled(): return *_adain_again(ins, ctx.eps, g, ctx.needs_input_grad),None
+        x = ins[0]
         n = x.shape[2]*x.shape[3]
         d_b = _sum(g)
         d_s = (_sum(g*x)-mu*d_b)*rstd
