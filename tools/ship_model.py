@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 import torch
 from fastcore.script import call_parse
-from semistyle.core import machine_info,mean_std,record_result
+from semistyle.core import machine_info,mean_std,read_json,record_result
 from semistyle.data.open import load_world
 from semistyle.models.oracle import find_oracle
 from semistyle.runs.evaluate import measure_model
@@ -67,11 +67,23 @@ def card(name, config, networks, metrics, n, seeds):
         f"- machine: {machine_info()['cores']} cores, no GPU", f'\n## Measured\n\n{n:,} pictures for each measure (a fifth for `render_ratio`, 200 for cosines and `spectrum_ratio`), seeds {list(seeds)}.\n',
         '| measure | mean | s.d. | N | |', '|---|---|---|---|---|', *rows, *unlike(config), ''])
 
+PUT_BACK = {'g_args.use_noise':'noise', 'style_mixing':'style_mixing', 'g_args.mapping_layers':'mapping_8', 'g_args.mapping_lr_mul':'mapping_8',
+            'g_args.c_embed':'embedded_code', 'grid_codes':'free_codes', 'lr_g':'published_rates', 'lr_d':'published_rates', 'betas':'published_rates',
+            'r1_gamma':'r1_10', 'grow_kimg':'no_growing', 'grow_share':'no_growing'}  # Setting -> the row of the table of departures that has the paper's
+
+def effects():
+    "Setting -> what MIG-gen became where it was as the paper has it, and the preset's own; see experiments/tables/semi_stylegan_departures.py"
+    found = {o.stem.removesuffix('-0'):read_json(o)['rows'][0] for o in (ROOT/'results'/'semi_stylegan_departures'/'robot-32').glob('*-0.json')}
+    return {k:f"{found[o]['mig_gen']-found['preset']['mig_gen']:+.3f}" for k,o in PUT_BACK.items() if o in found}, found.get('preset')
+
 def unlike(config):
-    "What is not as in the paper, where a paper's name stands on the card"
-    if config.get('settings', {}).get('kind') not in ('semi','fine'): return []
-    return ['\n## Not as in Nie et al. (2020)\n', '| setting | paper | here |', '|---|---|---|',
-            *(f'| {k} | {a} | {b} |' for k,(a,b) in departures(config['settings']).items())]
+    "What is not as in the paper, where a paper's name stands on the card, and what a setting does where that was measured"
+    if (kind := config.get('settings', {}).get('kind')) not in ('semi','fine'): return []
+    effect,preset = effects() if kind=='semi' else ({},None)
+    what = ['The last column is measured on `robot-32`: how much MIG-gen changes where that setting alone is as in the paper (no growing, for growing), '
+            f"from {preset['mig_gen']:.3f} after {preset['kimg']:.0f} thousand pictures; one seed. Blank: not measured.\n"] if preset else []
+    return ['\n## Not as in Nie et al. (2020)\n', *what, '| setting | paper | here | change of MIG-gen |', '|---|---|---|---|',
+            *(f"| {k} | {a} | {b} | {effect.get(k, '')} |" for k,(a,b) in departures(config['settings']).items())]
 
 def quality(g, world, n, seeds):
     "Frechet distance, precision and recall of a generator without codes"

@@ -4,7 +4,7 @@ section 5.4).
     python experiments/run.py semi_stylegan_attributes --seeds 3
 
 The drawings lie in files that are laid out as CelebA's, and every row is the run that `semistyle_train FOLDER --preset celeba-64` makes of them."""
-from semi_stylegan_table3 import settings_of
+from semi_stylegan_table3 import settings_of,trained_oracle
 
 settings = dict(
     preset='celeba-64', # Settings that every row starts from
@@ -25,16 +25,6 @@ def drawn(row, n, seed=0, missing=0.):
     folder,want = row.folder.parent/f'heads-{n}-{seed}-{missing:g}',dict(n=n, seed=seed, missing=missing)
     if not (folder/'heads.json').exists() or read_json(folder/'heads.json')!=want: write_heads(folder, **want)
     return folder
-
-def judge(row, world):
-    "An oracle that has seen all labels"
-    from semistyle.models.checkpoint import load_model,save_model
-    from semistyle.models.oracle import train_oracle
-    at = row.folder.parent/f"heads-oracle-{row.settings['heads']}-{row.settings['oracle_kimg']:g}"
-    if not at.exists():
-        net = train_oracle(world, kimg=row.settings['oracle_kimg'], progress=False)
-        save_model(at, dict(net.record) | dict(space=world.space), oracle=net)
-    return load_model(at)
 
 turned = 'Eyeglasses','Wearing_Hat','Smiling','Male','Bald','Pale_Skin','Wearing_Necktie' # In the columns of the picture
 
@@ -59,7 +49,7 @@ def run_row(row):
     row.how = {k:v for k,v in row.how.items() if k!='missing'}
     p,changes = settings_of(row)
     every,test = [open_celeba(drawn(row, n, seed), p['img_resolution']) for n,seed in ((s['heads'],0),(s['n'],1))]
-    model = judge(row, every)
+    model = trained_oracle(row.folder.parent/f"heads-oracle-{s['heads']}-{s['oracle_kimg']:g}", every, s['oracle_kimg'])
     learn = row.train(world=str(drawn(row, s['heads'], missing=missing)), preset=s['preset'], **changes)
     g,d = learn.generator_ema.g_ema,learn.generator_ema.d_ema
     def generate(c): return g(torch.randn(len(c), g.z_dim), c, noise_mode='const')

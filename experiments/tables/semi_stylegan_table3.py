@@ -44,6 +44,15 @@ def judge(preset):
     world = load_world(name, int(size))
     return world,find_oracle(world)
 
+def trained_oracle(at, world, kimg):
+    "An oracle that has seen all labels, as a saved model: the one in that folder, or a new one"
+    from semistyle.models.checkpoint import load_model,save_model
+    from semistyle.models.oracle import train_oracle
+    if not at.exists():
+        net = train_oracle(world, kimg=kimg, progress=False)
+        save_model(at, dict(net.record) | dict(space=world.space), oracle=net)
+    return load_model(at)
+
 def settings_of(row):
     "The preset that a row starts from, and what it changes of it; settings of networks are added to the preset's"
     from semistyle.training.presets import get_preset
