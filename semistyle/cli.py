@@ -65,7 +65,8 @@ def _writable(path):
     from semistyle.core import writing
     path = Path(path)
     if path.is_dir(): raise ValueError(f"out should be a file, {path} is a folder: give the name of a file in it")
-    if path.exists() and not path.is_file(): raise ValueError(f"out should be a file, {path} is a device or a pipe: choose another name")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"out should be a file, {path} is a device or a pipe: choose another name")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if not os.access(path.parent, os.W_OK): raise PermissionError(13, 'no right to write', str(path.parent))
@@ -127,7 +128,8 @@ def _command(on_interrupt=lambda: 'nothing was lost', alone=True):
             return
         came = ()
         try:
-            if n>1 and alone: raise ValueError(f"there should be one process of this command, {n} were launched: start it by its name alone")
+            if n>1 and alone:
+                raise ValueError(f"there should be one process of this command, {n} were launched: start it by its name alone")
             with redirect_stdout(aside),redirect_stderr(aside.to),_interrupts() as came: yield say
             return
         except KeyboardInterrupt: code,end = 130,f'interrupted: {on_interrupt()}'
@@ -329,10 +331,12 @@ def semistyle_export(
 ):
     "Write a generator as an ONNX graph, checked against PyTorch, or as a page of sliders that needs only a browser; or share the model on the Hub"
     with _command() as say:
-        if not (onnx or pt2 or page or hub): raise ValueError("onnx, pt2, page or hub should be given, got none: --onnx FILE, --pt2 FILE, --page FOLDER or --hub USER/NAME")
+        if not (onnx or pt2 or page or hub):
+            raise ValueError("onnx, pt2, page or hub should be given, got none: --onnx FILE, --pt2 FILE, --page FOLDER or --hub USER/NAME")
         _seed(seed); _at_least(-10, 10, psi=psi); _at_least(18, 99, opset=opset)
         for k,v,o in (('runtime',runtime,page), ('directions',directions,page), ('license',license,hub), ('private',private,hub)):
-            if v and not o: raise ValueError(f"{k} should be given with --{'hub' if k in ('license','private') else 'page'}, got {v} without: add it, or leave {k} out")
+            if v and not o:
+                raise ValueError(f"{k} should be given with --{'hub' if k in ('license','private') else 'page'}, got {v} without: add it, or leave {k} out")
         if hub: from semistyle.runs.share import check_repo; check_repo(hub)
         for o in (onnx, pt2):
             if o: _writable(o)
@@ -402,7 +406,8 @@ def semistyle_discover(
         _at_least(2, directions=directions, samples=samples, n=n)
         _at_least(.001, kimg=kimg); _at_least(0, minutes=minutes); _at_least(0, 1, distinct=distinct); _seed(seed)
         _at_least(2, bs=bs); _at_least(1, resolution=resolution); _threads(threads)
-        if bool(words)!=bool(clip): raise ValueError(f"words and clip should be given together, got {'words' if words else 'clip'} alone: give both, or neither")
+        if bool(words)!=bool(clip):
+            raise ValueError(f"words and clip should be given together, got {'words' if words else 'clip'} alone: give both, or neither")
         sentences = _sentences(words)
         from semistyle.runs.discover import run_discovery
         from semistyle.training.callbacks import TrainingDiverged
@@ -491,7 +496,8 @@ def semistyle_distill(
     out = Path(out or f'{Path(model).resolve().name}-distilled')
     with _command(_kept(out)) as say:
         _at_least(2, pairs=pairs, dimensions=dimensions, n=n); _at_least(1, resolution=resolution)
-        if resolution and not method: raise ValueError(f"resolution should be given with --method, got {resolution} without: pictures of a generator have its own, leave it out")
+        if resolution and not method:
+            raise ValueError(f"resolution should be given with --method, got {resolution} without: pictures of a generator have its own, leave it out")
         _at_least(.001, kimg=kimg); _at_least(0, minutes=minutes, beta=beta); _seed(seed)
         if bool(method)==bool(directions):
             raise ValueError(f"directions or a --method should be given, got {'both' if method else 'neither'}: give one of them")
@@ -573,13 +579,15 @@ def semistyle_data(
         if action not in known: raise ValueError(f"action should be one of {', '.join(known)}, got {action!r}")
         _seed(seed); _at_least(1, 1024, workers=workers); _at_least(1, resolution=resolution); _at_least(1, 16, bits=bits)
         for k,v,o in (('sizes',sizes,'check'), ('workers',workers,'pack')):
-            if v and action!=o: raise ValueError(f"{k} should be given for {o} alone, got {v} for {action}: leave them out")
+            if v and action!=o:
+                raise ValueError(f"{k} should be given for {o} alone, got {v} for {action}: leave them out")
         if root and str(name).lower().replace('_', '-') not in published_sets():
             raise ValueError(f"root should be given for a published set, {name} is none: leave it out")
         if action=='download': return fetch(name, root, say)
         out = str(out) or (f'{Path(name).stem}-preview.png' if action=='preview' else '')
         end = dict(preview='.png', info='.json', check='.json').get(action, '')
-        if out and not out.endswith(end): raise ValueError(f"out should end in {end} for {action}, got {Path(out).name}")
+        if out and not out.endswith(end):
+            raise ValueError(f"out should end in {end} for {action}, got {Path(out).name}")
         if action=='pack' and not out:
             raise ValueError("out should be the folder of the new store, got none: give one with --out")
         if out and action!='pack': _writable(out)

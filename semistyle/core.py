@@ -30,7 +30,8 @@ def set_seed(
     seed:int # From 0 to 2**32-1, the range that numpy takes
 ):
     "Seed the global streams of Python, numpy and torch"
-    if not isinstance(seed, Integral) or not 0 <= seed < 2**32: raise ValueError(f"seed should be from 0 to 2**32-1, got {seed}: take it modulo 2**32")
+    if not isinstance(seed, Integral) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed should be from 0 to 2**32-1, got {seed}: take it modulo 2**32")
     random.seed(seed); np.random.seed(seed); torch.manual_seed(seed)
 
 # %% ../nbs/00_core.ipynb #10aca245
@@ -170,7 +171,8 @@ def names_in(
     "The names that a text lists; one that lists nothing, such as a comma, is refused"
     found = [o.strip() for o in (text or '').split(',')]
     if found==['']: return []
-    if '' in found: raise ValueError(f"{name} should be names with a comma between each two, got {text!r}: leave the odd comma out")
+    if '' in found:
+        raise ValueError(f"{name} should be names with a comma between each two, got {text!r}: leave the odd comma out")
     return found
 
 # %% ../nbs/00_core.ipynb #a96a311b
@@ -301,7 +303,8 @@ def passing(
 ):
     "Yield the passing name of an empty file or folder beside `path`, to be filled and renamed, and removed if it is not; what killed saves left there is gone"
     path = Path(path)
-    if path.exists() and not (path.is_file() or path.is_dir()): raise ValueError(f"{path} should be a file or folder, is a device or a pipe: choose another name")
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ValueError(f"{path} should be a file or folder, is a device or a pipe: choose another name")
     _clear_left(path)
     with ExitStack() as held:
         for attempt in range(20):
@@ -369,7 +372,8 @@ def atomic_folder(
 ):
     "Yield a new folder that takes the place of `path` when the block ends well, and is removed when it does not"
     path = Path(path).resolve()
-    if path.exists() and not path.is_dir(): raise ValueError(f"{path} should be a folder, is a file: remove it or choose another name")
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{path} should be a folder, is a file: remove it or choose another name")
     with writing(path):
         settle_folder(path)
         if marker and _lacks(path, marker) and _lacks(path, marker):  # twice: another process may be at the swap
@@ -389,11 +393,13 @@ def check_folder(
 ):
     "Refuse a folder with other things in it, before time is spent on what is to go there"
     folder = Path(folder)
-    if folder.exists() and not folder.is_dir(): raise ValueError(f"{folder} should be a folder, is a file: choose another name")
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} should be a folder, is a file: choose another name")
     if folder.exists():
         for name in markers: settle_folder(folder/name)
     for name,marker in markers.items():
-        if (folder/name).exists() and not (folder/name).is_dir(): raise ValueError(f"{folder/name} should be a folder, is a file: choose another folder than {folder}")
+        if (folder/name).exists() and not (folder/name).is_dir():
+            raise ValueError(f"{folder/name} should be a folder, is a file: choose another folder than {folder}")
         if _lacks(folder/name, marker):
             raise ValueError(f"{folder/name} should be empty or hold {marker}, holds other things: choose another folder than {folder}")
     try: there = {o.name for o in folder.iterdir() if o.name[:1]!='.'}

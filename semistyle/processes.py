@@ -221,7 +221,8 @@ def joined(
     if n_processes()>1:
         with _waiting(gathering): yield
         return
-    if not dist.is_available(): raise ValueError(f"{n} processes should be able to talk, this PyTorch was built without torch.distributed: launch one")
+    if not dist.is_available():
+        raise ValueError(f"{n} processes should be able to talk, this PyTorch was built without torch.distributed: launch one")
     backend,at = _backend(),':'.join(os.environ[o] for o in _told[2:])
     try: dist.init_process_group(backend, timeout=timedelta(minutes=minutes))
     except (RuntimeError, ValueError) as e:

@@ -17,7 +17,8 @@ class Digits(FactorDataset):
     def __init__(self,
         resolution:int=8, # Side of the pictures: 8 times a whole number
     ):
-        if resolution<8 or resolution%8: raise ValueError(f"resolution of digits should be a multiple of 8, got {resolution}")
+        if resolution<8 or resolution%8:
+            raise ValueError(f"resolution of digits should be a multiple of 8, got {resolution}")
         d,self.resolution,self.space = load_digits(),resolution,AttributeSpace(['digit'], [10])
         self.pixels,self.labels = np.rint(d.images*255/16).astype(np.uint8),d.target.astype(np.int64)
         self.fingerprint = f'{int(d.images.sum())} {resolution}'

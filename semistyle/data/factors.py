@@ -402,7 +402,8 @@ def choose_factors(
     "The same images, with codes of these factors alone; `ValueError` where the world has no such factor"
     world = as_dataset(world)
     names = [o.strip() for o in names.split(',')] if isinstance(names, str) else list(names)
-    if not world.labelled: raise ValueError(f"{world} should have labels to choose among, has none: open it with `labels`")
+    if not world.labelled:
+        raise ValueError(f"{world} should have labels to choose among, has none: open it with `labels`")
     wrong = [o for o in names if o not in world.space.names]
     if wrong or not names or len(set(names))<len(names):
         raise ValueError(f"factors should be one or more of {', '.join(world.space.names)}, each once, got {', '.join(names) or 'none'}")

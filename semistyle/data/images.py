@@ -461,7 +461,8 @@ def _folder_table(self:ImageFiles):
         folders = [o[len(top):].lstrip('/') if o!=top else '' for o in folders]
     folders,parts = _without_splits(folders)
     if parts: said = [f"folders {', '.join(parts)} are parts of the set, not classes"]
-    if len(set(folders)-{''})<2: raise ValueError(f"{what} should be two classes or more, all images lie in {folders[0] or top or 'one'}: leave `labels` out")
+    if len(set(folders)-{''})<2:
+        raise ValueError(f"{what} should be two classes or more, all images lie in {folders[0] or top or 'one'}: leave `labels` out")
     if '' in folders: said.append(f"{folders.count(''):,} images lie in no folder of a class, and have no label")
     return LabelTable(['folder'], {o:[f] for o,f in zip(self.names, folders)}, what, said=said)
 

@@ -201,8 +201,10 @@ def _text_table(text, source, finds):
     if not use or len({names[k] for k in use})<len(use) or any(names[k]=='' for k in use):
         raise ValueError(f"{source} should have a header with different names, file,attribute,..., has {','.join(first)!r}")
     for i,row in rows:
-        if len(row)!=len(names): raise ValueError(f"{source}, line {i} should have {len(names)} cells as the header does, has {len(row)}")
-    if n not in (None,len(rows)): raise ValueError(f"{source} should have {n:,} rows, has {len(rows):,}: it is cut short, get it again")
+        if len(row)!=len(names):
+            raise ValueError(f"{source}, line {i} should have {len(names)} cells as the header does, has {len(row)}")
+    if n not in (None,len(rows)):
+        raise ValueError(f"{source} should have {n:,} rows, has {len(rows):,}: it is cut short, get it again")
     names,lines = [names[k] for k in use],{row[key]:i for i,row in rows}
     table = _unique_rows([(row[key], [row[k] for k in use]) if nameless else (row.pop(key), row) for _,row in rows], source)
     return LabelTable(names, table, str(source), lines, said)

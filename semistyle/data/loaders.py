@@ -173,7 +173,8 @@ class FactorLoader:
         for name,v in dict(bs=bs, labelled_bs=labelled_bs, n_batches=1 if n_batches is None else n_batches).items():
             check_number(v, f'`{name}`', 1, 2**31, whole=True)
         check_number(seed, '`seed`', high=2**63, whole=True)
-        if split is not None and not isinstance(split, LabelSplit): raise ValueError(f"`split` should be of `split_labels`, got {split!r}")
+        if split is not None and not isinstance(split, LabelSplit):
+            raise ValueError(f"`split` should be of `split_labels`, got {split!r}")
         world = as_dataset(world)
         if split is not None: split.check_space(world.space, len(world))
         self.world,self.split,self.bs,self.labelled_bs,self.seed,self.position = world,split,bs,labelled_bs,seed,0

@@ -165,12 +165,14 @@ class LabelledDimensions(VAETerm):
         weight:float=16., # Of the term, for each labelled picture
     ):
         store_attr()
-        if getattr(labelled, 'split', None) is None: raise ValueError("labelled should be a FactorLoader with a split, has none: make one with split_labels")
+        if getattr(labelled, 'split', None) is None:
+            raise ValueError("labelled should be a FactorLoader with a split, has none: make one with split_labels")
         check_number(weight, 'weight')
         self.__stored_args__ = dict(weight=weight, eta=labelled.split.eta, labels=len(labelled.split), bs=labelled.labelled_bs)
     def build(self, vae):
         self.k = self.labelled.world.space.n_factors
-        if vae.z_dim<self.k: raise ValueError(f"z_dim should be at least {self.k}, a dimension for each factor, got {vae.z_dim}")
+        if vae.z_dim<self.k:
+            raise ValueError(f"z_dim should be at least {self.k}, a dimension for each factor, got {vae.z_dim}")
     def parts(self, step):
         _single(step, self)
         _,x,c = [o.to(step.x.device) for o in self.labelled.draw(step.loader.position)]
@@ -205,7 +207,8 @@ class GroupedDimensions(VAETerm):
         likelihood:str='bernoulli', # Of `likelihoods`
     ):
         LabelledDimensions.__init__(self, labelled, weight)
-        if likelihood not in likelihoods: raise ValueError(f"likelihood should be one of {[*likelihoods]}, got {likelihood!r}")
+        if likelihood not in likelihoods:
+            raise ValueError(f"likelihood should be one of {[*likelihoods]}, got {likelihood!r}")
         self.likelihood = likelihood
         self.__stored_args__ |= dict(likelihood=likelihood)
     build = LabelledDimensions.build
@@ -234,7 +237,8 @@ class GroupCodes:
         self.vae,z,self.tables = vae,vae.encode(x),[]
         for i in range(c.shape[1]):
             values = c[:,i][~c[:,i].isnan()].unique()
-            if not len(values): raise ValueError(f"c should have a label of each factor, has none in column {i}: give more pictures")
+            if not len(values):
+                raise ValueError(f"c should have a label of each factor, has none in column {i}: give more pictures")
             means = torch.stack([z[c[:,i]==v,i].mean() for v in values])
             near = z[:,i]-means[(c[:,i,None]-values).abs().argmin(1)]
             self.tables.append((values, means, near[~c[:,i].isnan()].square().mean().sqrt().clamp(min=1e-3)))

@@ -146,7 +146,8 @@ class Directions:
         self.attention = None if attention is None else torch.as_tensor(attention).detach().float().cpu()
         if attention is not None:
             check_shape(self.attention, 'attention', f"{n} {owner['num_ws']}")
-            if not self.attention.isfinite().all(): raise ValueError("attention should be finite, got NaN or infinity: leave it out")
+            if not self.attention.isfinite().all():
+                raise ValueError("attention should be finite, got NaN or infinity: leave it out")
 
     def __len__(self): return len(self.variations)
     def __repr__(self):

@@ -34,7 +34,8 @@ def code_nats(
     "How surprised the encoder is by each part of a code, -ln Q (Chen et al. 2016, eq. 5)"
     if read.shape!=c.shape: raise ValueError(f"`read` should be shaped like `c`, {[*c.shape]}, got {[*read.shape]}")
     sizes = [*categories,c.shape[1]-sum(categories)]
-    if sizes[-1]<0: raise ValueError(f"categories should have at most the {c.shape[1]} columns of `c`, got {[*categories]}")
+    if sizes[-1]<0:
+        raise ValueError(f"categories should have at most the {c.shape[1]} columns of `c`, got {[*categories]}")
     *logits,mu = read.float().split(sizes, 1)
     *cats,rest = c.split(sizes, 1)
     wrong = [-(o*l.log_softmax(1)).sum(1).mean() for o,l in zip(cats, logits)]

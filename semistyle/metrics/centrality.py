@@ -36,7 +36,8 @@ def model_centrality(
 )->dict:         # `scores` [m,m] as for `centrality`, `centrality` [m], and `best`, the number of a model
     "Compare models that were trained without labels, each by what all others read in its pictures (Lin et al. 2020)"
     models = list(models)
-    if len(models)<2: raise ValueError(f"models should be two or more, got {len(models)}: nothing agrees or disagrees with one alone")
+    if len(models)<2:
+        raise ValueError(f"models should be two or more, got {len(models)}: nothing agrees or disagrees with one alone")
     for name,v,low in (('n', n, 1), ('steps', steps, 2), ('k', k, 1)): check_number(v, name, low, whole=True)
     factors,scores = np.random.default_rng(seed).integers(steps, size=(n,k)),[]
     codes = torch.from_numpy(factors/(steps-1)).float()
@@ -62,7 +63,8 @@ def rank_models(
     for name,m in zip(models, saved):
         if not m.networks.keys()>={'generator','discriminator'} or not hasattr(m.discriminator, 'encode') or not m.generator.c_dim:
             raise ValueError(f"{name} should hold a generator with codes and an encoder, holds {list(m.networks)}: leave it out")
-        if getattr(m.discriminator, 'categories', ()): raise ValueError(f"{name} should have continuous codes alone, has categories: leave it out")
+        if getattr(m.discriminator, 'categories', ()):
+            raise ValueError(f"{name} should have continuous codes alone, has categories: leave it out")
     dims = sorted({m.generator.c_dim for m in saved})
     if len(dims)>1: raise ValueError(f"models should have codes of one size, have {dims}: rank those apart")
     pairs = [(m.sampler('uniform').of,m.discriminator.encode) for m in saved]

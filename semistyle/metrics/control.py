@@ -19,7 +19,8 @@ def change_cosines(
 )->Tensor:       # In [-1,1], [N]; 0 where either does not change at all
     "Cosine between two changes of each picture"
     for k,x in (('ours',ours), ('true',true)):
-        if not check_floats(x, k, way='give changes of pictures in [-1,1]').isfinite().all(): raise ValueError(f"{k} should be finite, got NaN or infinity: has the network diverged?")
+        if not check_floats(x, k, way='give changes of pictures in [-1,1]').isfinite().all():
+            raise ValueError(f"{k} should be finite, got NaN or infinity: has the network diverged?")
     if ours.shape!=true.shape:
         raise ValueError(f"ours and true should have one shape, got {[*ours.shape]} and {[*true.shape]}: "
                          "render the world at the generator's resolution")
@@ -60,7 +61,8 @@ def high_frequency_power(
     if x.ndim!=4 or not x.size or x.shape[2]!=n or n<8:
         raise ValueError(f"images should be [N,C,H,H] of 8 or more pixels, got {[*x.shape]}: cut squares")
     x = x.astype(np.float64).mean(1)
-    if not np.isfinite(x).all(): raise ValueError("images should be finite, got NaN or infinity: has the network diverged?")
+    if not np.isfinite(x).all():
+        raise ValueError("images should be finite, got NaN or infinity: has the network diverged?")
     f = np.abs(np.fft.fftfreq(n))/.5                                     # 1 at the Nyquist frequency
     return float((np.abs(np.fft.fft2(x, norm='ortho'))**2)[:,np.maximum(f[:,None], f)>=.75].mean())
 
@@ -116,7 +118,8 @@ def turn_ratios(
     rng,space = np.random.default_rng(seed),world.space
     idx = rng.integers(len(world), size=n)
     x,res = world.tensor(idx),{}
-    if not len(names): raise ValueError(f"names should be factors to turn, got none: give some of {', '.join(space.names)}")
+    if not len(names):
+        raise ValueError(f"names should be factors to turn, got none: give some of {', '.join(space.names)}")
     def part(name, at, v): return _generated(lambda c: turn(at, name, c), v, at.shape, 'turn').cpu()
     def edited(name, v): return torch.cat([part(name, x[i:i+bs], v[i:i+bs]) for i in range(0, n, bs)])
     def far(a, b): return (a-b).square().double().mean().item()

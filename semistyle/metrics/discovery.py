@@ -112,7 +112,8 @@ def _reals(x, name):
     "`x` as a tensor of float64"
     try: x = torch.as_tensor(x).detach()
     except (TypeError, ValueError, RuntimeError): x = None
-    if x is None or x.is_complex(): raise ValueError(f"{name} should be real numbers, got {'complex ones' if x is not None else 'something else'}: give a tensor or an array")
+    if x is None or x.is_complex():
+        raise ValueError(f"{name} should be real numbers, got {'complex ones' if x is not None else 'something else'}: give a tensor or an array")
     return x.double()
 
 def _steps(step, n):
@@ -248,7 +249,8 @@ def interpolate_steps(
     "Steps that lead to a size of change, on straight lines between measured ones"
     grid,sizes = _grid(grid, target),_reals(sizes, 'sizes').float()
     check_shape(sizes, 'sizes', f'{len(grid)} n')
-    if not ((sizes>=0) & sizes.isfinite()).all(): raise ValueError("sizes should be finite and at least 0, got negative ones, NaN or infinity: take absolute values")
+    if not ((sizes>=0) & sizes.isfinite()).all():
+        raise ValueError("sizes should be finite and at least 0, got negative ones, NaN or infinity: take absolute values")
     y,at = torch.cat([torch.zeros(1,sizes.shape[1]), sizes]),torch.cat([torch.zeros(1), grid])  # from no step on
     slope = y.diff(dim=0)/at.diff()[:,None]
     steps,reached,ends = map(torch.tensor, zip(*[_calibrate(at, a, b, target) for a,b in zip(y.T, slope.T)]))

@@ -24,7 +24,8 @@ def _numbers(x, name):
     "`x` as a tensor on the CPU"
     try: t = torch.as_tensor(x).detach().cpu()
     except (TypeError, ValueError, RuntimeError): t = None
-    if t is None or t.is_complex(): raise ValueError(f"{name} should be real numbers, got {'complex ones' if t is not None else f'a {type(x).__name__}'}: give an array")
+    if t is None or t.is_complex():
+        raise ValueError(f"{name} should be real numbers, got {'complex ones' if t is not None else f'a {type(x).__name__}'}: give an array")
     return t
 
 def _gaussian(mu, sigma, which):
@@ -314,7 +315,8 @@ def reference_stats(
     seen = hashlib.sha256(json.dumps(info, sort_keys=True).encode())
     for x in pictures(): seen.update(x.contiguous().numpy().tobytes())
     info['data'] = seen.hexdigest()
-    if cache_dir is not None and not isinstance(cache_dir, (str,Path)): raise ValueError(f"cache_dir should be a folder, got {cache_dir!r}")
+    if cache_dir is not None and not isinstance(cache_dir, (str,Path)):
+        raise ValueError(f"cache_dir should be a folder, got {cache_dir!r}")
     folder = Path(cache_dir or default_cache()/'statistics')/info['data'][:16]
     stats = _cached(folder, info)
     if stats: return stats

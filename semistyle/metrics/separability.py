@@ -26,7 +26,8 @@ def conditional_entropy(
 )->float:   # Bits, at least 0; 0 when `pred` tells all
     "H(labels|pred), counted"
     for k,o in (('pred',pred), ('labels',labels)):
-        if np.asarray(o).dtype.kind=='f' and not np.isfinite(o).all(): raise ValueError(f"{k} should be finite, got NaN or infinity: has a network diverged?")
+        if np.asarray(o).dtype.kind=='f' and not np.isfinite(o).all():
+            raise ValueError(f"{k} should be finite, got NaN or infinity: has a network diverged?")
     x,y = (np.unique(np.asarray(o).ravel(), return_inverse=True)[1] for o in (pred,labels))
     if len(x)!=len(y): raise ValueError(f"pred and labels should be of equal length, got {len(x)} and {len(y)}")
     both,alone = entropy(np.stack([x*(y.max()+1)+y, x], 1))
@@ -69,7 +70,8 @@ def linear_svm(
 )->np.ndarray:     # Side of the plane and distance from it, in units of the margin, for all rows; [n]
     "The linear SVM that scikit-learn's `LinearSVC` fits: squared hinge, and a bias that is held small too"
     check_number(C, 'C', above=True); check_number(tol, 'tol', 0, .1)
-    if not np.isin(y, (-1,0,1)).all(): raise ValueError("y should be 1 and -1, and 0 for rows to leave out, got other values: give signs")
+    if not np.isin(y, (-1,0,1)).all():
+        raise ValueError("y should be 1 and -1, and 0 for rows to leave out, got other values: give signs")
     blocks,y = _blocks(x),np.asarray(y, dtype=np.float64)
     if _count(blocks)!=len(y): raise ValueError(f"x and y should have as many rows, got {_count(blocks)} and {len(y)}")
     v,f = np.zeros(np.asarray(blocks[0]).shape[1]+1),np.zeros(len(y))

@@ -43,7 +43,8 @@ class FineMapping(MappingNetwork):
     ):
         super().__init__(*args, **kwargs)
         self.n_examples,self.bits = n_examples,max(1, (n_examples-1).bit_length())
-        if self.bits>self.z_dim: raise ValueError(f"z_dim should be at least {self.bits}, to choose among {n_examples} examples, got {self.z_dim}")
+        if self.bits>self.z_dim:
+            raise ValueError(f"z_dim should be at least {self.bits}, to choose among {n_examples} examples, got {self.z_dim}")
 
     def choose(self,
         z:Tensor # Latents, [N,z_dim]
@@ -79,7 +80,8 @@ class FineSynthesis(nn.Module):
 
     def forward(self, ws, noise_mode='random', x=None):
         ws = check_floats(ws, 'ws', self.to_rgb.weight, 'take those of `mapping`')
-        if ws.ndim!=3 or ws.shape[1]!=self.num_ws: raise ValueError(f"`ws` should have shape [N,{self.num_ws},w_dim], got {[*ws.shape]}")
+        if ws.ndim!=3 or ws.shape[1]!=self.num_ws:
+            raise ValueError(f"`ws` should have shape [N,{self.num_ws},w_dim], got {[*ws.shape]}")
         if x is None: x = self.pictures(ws)
         elif len(x)!=len(ws): raise ValueError(f"`x` should be one picture for each of {len(ws)} codes, got {len(x)}")
         h = self.maps(x)

@@ -23,7 +23,8 @@ def is_hub_name(
 
 # %% ../../nbs/models/25_hub.ipynb #c0be56ef
 def _needs_hub():
-    if not find_spec('huggingface_hub'): raise ImportError("the Hub needs the package huggingface_hub: pip install 'semistyle[hub]'")
+    if not find_spec('huggingface_hub'):
+        raise ImportError("the Hub needs the package huggingface_hub: pip install 'semistyle[hub]'")
 
 def why_hub(
     e:Exception, # What huggingface_hub has raised

@@ -58,7 +58,8 @@ def measuring(
 
 # %% ../../nbs/models/25_sampling.ipynb #7bd57ead
 def _check_noise(mode):
-    if mode not in ('random','const','none'): raise ValueError(f"noise_mode should be random, const or none, got {mode!r}")
+    if mode not in ('random','const','none'):
+        raise ValueError(f"noise_mode should be random, const or none, got {mode!r}")
 
 class Sampler:
     "A generator that is asked for styles, pictures, and pictures of given codes"
@@ -227,7 +228,8 @@ def label_code(
     "The code of a class, refused where the generator has no such class"
     if label is None: return None
     n = model.generator.c_dim if getattr(model.generator, 'one_hot', False) else 0
-    if not n: raise ValueError(f"label should be given for a generator of classes, {model.path.name} is none: leave it out")
+    if not n:
+        raise ValueError(f"label should be given for a generator of classes, {model.path.name} is none: leave it out")
     if not 0<=label<n: raise ValueError(f"label should be from 0 to {n-1}, got {label}")
     return [float(i==label) for i in range(n)]
 

@@ -352,7 +352,8 @@ class StyleGAN2Discriminator(nn.Module):
         architecture:str='resnet',  # 'resnet', or 'orig' without residual levels
     ):
         super().__init__()
-        if architecture not in ('resnet','orig'): raise ValueError(f"architecture should be 'resnet' or 'orig', got {architecture!r}")
+        if architecture not in ('resnet','orig'):
+            raise ValueError(f"architecture should be 'resnet' or 'orig', got {architecture!r}")
         resample_filter,residual = list(resample_filter),architecture=='resnet'
         self.init_args = {k:v for k,v in locals().items() if k not in ('self','__class__','residual')}
         if residual: del self.init_args['architecture']           # what every version can open

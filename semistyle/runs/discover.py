@@ -255,7 +255,8 @@ def run_discovery(
     check_names(run_discovery, kwargs)
     if (words is None)!=(scorer is None): raise ValueError("words and scorer should be given together, or neither")
     me,held = launched()[0],ExitStack()
-    if n_processes()>1: raise ValueError("run_discovery should be called before processes meet, was called inside `joined`: it lets them meet itself")
+    if n_processes()>1:
+        raise ValueError("run_discovery should be called before processes meet, was called inside `joined`: it lets them meet itself")
     if me: held.enter_context(joined(24*60))                                        # others wait here while the first one searches
     model,c = _with_generator(model, label)
     g,attributes = model.generator,None if words else _attributes(model, world, model.generator)

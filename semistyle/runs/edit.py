@@ -108,9 +108,11 @@ def _earlier(paths, project, latents=None, fine=False):
 def _check_fine(model, name, project, fine):
     "Refuse to turn pictures by a generator that makes them from nothing, and to project into one that does not"
     able = hasattr(model.generator, 'on')
-    if fine and not able: raise ValueError(f"{name} should turn pictures, for --fine, makes them from nothing: give --project, or a model of a preset "
+    if fine and not able:
+        raise ValueError(f"{name} should turn pictures, for --fine, makes them from nothing: give --project, or a model of a preset "
                                            "such as fine-robot-32")
-    if project and able: raise ValueError(f"{name} turns pictures as they are and needs no projection: give --fine in place of --project")
+    if project and able:
+        raise ValueError(f"{name} turns pictures as they are and needs no projection: give --fine in place of --project")
 
 def _with_generator(name):
     "A saved model that can draw"
@@ -122,7 +124,8 @@ def _with_generator(name):
 # %% ../../nbs/runs/76_edit.ipynb #165f631b
 def _plan(model, directions, moves, factors):
     "The directions that are needed and who is meant by which name; refuses, before time is spent, what cannot be done"
-    if directions and not moves: raise ValueError(f"directions should be given with a move along one, got {directions} and no move: add a move, or leave them out")
+    if directions and not moves:
+        raise ValueError(f"directions should be given with a move along one, got {directions} and no move: add a move, or leave them out")
     d = find_directions_of(directions, model) if moves else None
     moves = [(d.index(int(k) if k.isdigit() and k not in d.names else k),v) for k,v in moves]
     names = list(model.space.names) if model.space else []
@@ -235,7 +238,8 @@ def run_edit(
     _check_fine(saved, name, project, fine)
     g,plan = saved.generator,_plan(saved, directions, moves, factors)
     layer_mask(layers, g.num_ws)
-    if layers is not None and not (moves or factors): raise ValueError("layers should be given with a move, got no move: add one, or leave them out")
+    if layers is not None and not (moves or factors):
+        raise ValueError("layers should be given with a move, got no move: add one, or leave them out")
     home = earlier and (earlier.parent if earlier.name=='edit' else Path(f'{earlier.name}-edit'))
     out = Path(out or home or f'{Path(latents or paths[0]).stem}-edit')
     check_folder(out, 'result.json', 'before_after.png', 'strips.png', 'projection', edit='edit.json', edited='../edit/edit.json')

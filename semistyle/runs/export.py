@@ -69,7 +69,8 @@ def _most_opset():
 
 def _ends_in(path, end):
     "A file's path, refused with another ending"
-    if not isinstance(path, (str,Path)) or Path(path).suffix!=end: raise ValueError(f"path should end in {end}, got {path!r}")
+    if not isinstance(path, (str,Path)) or Path(path).suffix!=end:
+        raise ValueError(f"path should end in {end}, got {path!r}")
     return Path(path)
 
 def onnx_error(
@@ -173,7 +174,8 @@ def save_program(
         program = torch.export.export(e, tuple(e.example().values()), dynamic_shapes=_free(e))
         torch.export.save(program, made, extra_files={'about.json':json.dumps(about or {})})
         error = float((torch.export.load(made).module()(*x.values())-e(*x.values())).abs().max())
-        if not error<=most: raise ValueError(f"the archive's pictures should differ from the generator's by at most {most:g}, differ by {error:.2g}: nothing is written")
+        if not error<=most:
+            raise ValueError(f"the archive's pictures should differ from the generator's by at most {most:g}, differ by {error:.2g}: nothing is written")
         data = made.read_bytes()
     write_atomic(path, data)
     return error
@@ -197,7 +199,8 @@ def _npm_pack(folder):
     name = f'onnxruntime-web-{RUNTIME}.tgz'
     way = f"run `npm pack onnxruntime-web@{RUNTIME}` where there is npm, and give {name} as runtime (--runtime)"
     npm = shutil.which('npm')
-    if npm is None: raise ValueError(f"runtime should be given, for npm, which would fetch onnxruntime-web, is not installed: {way}")
+    if npm is None:
+        raise ValueError(f"runtime should be given, for npm, which would fetch onnxruntime-web, is not installed: {way}")
     got = subprocess.run([npm,'pack',f'onnxruntime-web@{RUNTIME}','--silent'], cwd=folder, capture_output=True, text=True)
     if got.returncode or not (Path(folder)/name).exists():
         raise ValueError(f"npm could not fetch onnxruntime-web: {(got.stderr.strip() or 'no reason given').splitlines()[-1]}; {way}")

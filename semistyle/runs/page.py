@@ -71,7 +71,8 @@ class DirectionMoves:
         self.names,self.sampler = directions.names,sampler
         self.moves = directions.variations*directions.steps[:,None,None]
         self.ws,self._still = sampler.ws(1, seed) if ws is None else ws,None
-        if len(self.ws)!=1: raise ValueError(f"latents should hold one picture to be moved along directions, hold {len(self.ws)}: give one")
+        if len(self.ws)!=1:
+            raise ValueError(f"latents should hold one picture to be moved along directions, hold {len(self.ws)}: give one")
     def values(self, k): return torch.linspace(0, 1, 5)
     def generate(self,
         c:Tensor # How far along each, [n,k] in [0,1]; half is not at all

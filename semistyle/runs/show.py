@@ -69,7 +69,8 @@ def draw_kind(
 ):                      # Bytes [H,W,3] of a picture or [n,H,W,3] of frames; of traversals that stand still, a `Figure`
     "A picture, or the frames of an animation"
     scale = max(1, 128//model.generator.img_resolution)
-    if directions and kind!='traversals': raise ValueError(f"directions should be given for the kind traversals, got {kind}: leave them out")
+    if directions and kind!='traversals':
+        raise ValueError(f"directions should be given for the kind traversals, got {kind}: leave them out")
     rendered = model.config.get('world') and 'data' not in model.config
     named = model.generator.c_dim and (model.space is not None or world or rendered)
     along = kind=='traversals' and (directions or not named)

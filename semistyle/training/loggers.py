@@ -47,7 +47,8 @@ class RunLog(Callback):
 
 # %% ../../nbs/training/45_loggers.ipynb #31121102
 def _needs(package, extra):
-    if not find_spec(package): raise ImportError(f"this log needs the package {package}: pip install 'semistyle[{extra}]'")
+    if not find_spec(package):
+        raise ImportError(f"this log needs the package {package}: pip install 'semistyle[{extra}]'")
 
 class TensorBoardLog(RunLog):
     "Event files that TensorBoard shows; when a run goes on, what it had written after its last save is hidden"
@@ -98,5 +99,6 @@ def run_logs(
     out,known = Path(out),dict(tensorboard=lambda: TensorBoardLog(out/'tensorboard', about=run), wandb=lambda: WandbLog(run_name=out.name, about=run, dir=str(out)))
     asked = names_in(names, 'log')
     for o in asked:
-        if o not in known: raise ValueError(f"log should be tensorboard, wandb or both with a comma between, got {o!r}; {out/'log.csv'} is always written")
+        if o not in known:
+            raise ValueError(f"log should be tensorboard, wandb or both with a comma between, got {o!r}; {out/'log.csv'} is always written")
     return [known[o]() for o in asked]

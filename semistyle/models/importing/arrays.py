@@ -45,7 +45,8 @@ def read_arrays(
     path = Path(path)
     ends = ', '.join(array_suffixes)
     if not path.is_file(): raise ValueError(f"{path} should be a file of arrays ({ends}), is missing: check the path")
-    if path.suffix.lower() not in array_suffixes: raise ValueError(f"{path} should end in one of {ends}: save it as one")
+    if path.suffix.lower() not in array_suffixes:
+        raise ValueError(f"{path} should end in one of {ends}: save it as one")
     def checked(found): return {k:_checked_numbers(v, k, path) for k,v in found.items()}
     if path.suffix.lower() in ('.npy','.npz'): res = checked(_numpy_arrays(path))
     else:

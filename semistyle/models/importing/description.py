@@ -197,7 +197,8 @@ class PickleReader:
 
     def top(self, kind):
         "What is given items: of a kind, or what is not read"
-        if type(self.stack[-1]) not in (kind,Pickled): raise ImportRefused(f'a {type(self.stack[-1]).__name__} is given items')
+        if type(self.stack[-1]) not in (kind,Pickled):
+            raise ImportRefused(f'a {type(self.stack[-1]).__name__} is given items')
         return self.stack[-1]
 
     def since_mark(self):

@@ -26,7 +26,8 @@ def _module_tree(
     depth:int=0,
 )->dict:            # Dotted name -> `Pickled`, itself first
     "Every module of a network"
-    if not isinstance(o, Pickled) or depth>8: raise ImportRefused(f"module '{name}' is no module, or within more than 8")
+    if not isinstance(o, Pickled) or depth>8:
+        raise ImportRefused(f"module '{name}' is no module, or within more than 8")
     res = {name:o}
     for k,v in (o.state.get('_modules') or {}).items():
         if v is not None: res |= _module_tree(v, f'{name}.{k}'.strip('.'), depth+1)
