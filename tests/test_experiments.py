@@ -116,7 +116,7 @@ def test_forty_attributes(here, row, missing):
     driver.main('semi_stylegan_attributes', seeds=1, rows=row, set='preset=robot-16 kimg=.08 n=60 heads=400 oracle_kimg=.1')
     res = read_json(here[0]/'results'/'semi_stylegan_attributes'/f'{row}-0.json')
     assert (here[0]/'results'/'semi_stylegan_attributes'/f'{row}-0.png').stat().st_size>1000
-    assert len(res['attributes'])==40 and {'mig','l2'} <= res['oracle'].keys() and res['rows'][0]['missing']==missing and res['rows'][0]['l2_gen']>0
+    assert len(res['attributes'])==len(res['attributes_made'])==len(res['common'])==40 and {'mig','l2'} <= res['oracle'].keys() and res['rows'][0]['missing']==missing and res['rows'][0]['l2_gen']>0
     folder = here[0]/'runs'/'experiments'/'semi_stylegan_attributes'/f'heads-400-0-{missing:g}'
     assert (' 0' in (folder/'list_attr_celeba.txt').read_text())==bool(missing)
 

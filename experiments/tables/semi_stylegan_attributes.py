@@ -42,7 +42,7 @@ def run_row(row):
     import numpy as np,torch
     from semistyle.data.celeba import open_celeba
     from semistyle.metrics.disentangle import evaluate_generator
-    from semistyle.metrics.labels import evaluate_labels
+    from semistyle.metrics.labels import evaluate_labels,score_labels
     from semistyle.models.checkpoint import load_model
     from semistyle.viz import save_image
     missing,s = row.how.get('missing', 0.),row.settings
@@ -55,8 +55,13 @@ def run_row(row):
     def generate(c): return g(torch.randn(len(c), g.z_dim), c, noise_mode='const')
     (res,table),(true,best) = [evaluate_labels(o, test, s['n'], row.seed) for o in (d.encode,model.oracle)]
     res |= evaluate_generator(generate, model.oracle, test.space, s['n'], row.seed)
+    codes = torch.as_tensor(test.codes(np.arange(min(s['n'], len(test))))).float()
+    with torch.no_grad(): drawn_as = torch.cat([model.oracle(generate(o)) for o in codes.split(100)])
+    _,made = score_labels(drawn_as.double().numpy(), codes.double().numpy(), test.space)
+    common = dict(zip(test.space.names, (.5+(codes.mean(0)-.5).abs()).tolist()))
     with torch.no_grad(): save_image(row.path.with_suffix('.png'), turned_heads(g, torch.as_tensor(test.codes(np.arange(6))).float(), test.space.names))
     row.record(seconds=load_model(row.folder/'model').config['seconds'], oracle=true | dict(kimg=model.config['kimg']), attributes=table, attributes_true=best,
+               attributes_made=made, common=common,
                rows=[dict(method=row.name, world=f"heads-{p['img_resolution']}", seed=row.seed, eta=(p|changes)['eta'], missing=missing,
                           kimg=round(learn.kimg, 3), **res)])
     return {k:round(v, 3) for k,v in (res | {f'{k}_true':v for k,v in true.items()}).items()}
