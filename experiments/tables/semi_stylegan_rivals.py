@@ -2,6 +2,7 @@
 
     python experiments/run.py semi_stylegan_rivals --seeds 3
     python experiments/run.py semi_stylegan_rivals --seeds 3 --set "world=sprites"
+    python experiments/run.py semi_stylegan_rivals --seeds 3 --rows other
 
 All rows see the same number of images of one world; a row also notes its minutes and parameters. The codes that each reads in the same few
 pictures are kept, so that runs with different seeds can be compared."""
@@ -16,14 +17,21 @@ settings = dict(
     n=10_000,        # Images that the metrics are taken over
     n_quality=5000,  # ... and the Frechet distance
     kept=300)        # Images whose codes are kept
-rows = {
-    'beta_vae':      dict(beta=4.),
-    'factor_vae':    dict(method='factor-vae'),
-    'beta_tcvae':    dict(method='beta-tcvae'),
-    'infogan_cr':    dict(preset='infogan-cr-'),
-    'info_stylegan': dict(preset='info-'),
-    'semi_stylegan': dict(preset=''),
-}
+sets = dict(
+    published={ # VAEs with the weight that their papers have for dSprites, GANs with their presets'
+        'beta_vae':      dict(method='beta-vae'),
+        'factor_vae':    dict(method='factor-vae'),
+        'beta_tcvae':    dict(method='beta-tcvae'),
+        'infogan_cr':    dict(preset='infogan-cr-'),
+        'info_stylegan': dict(preset='info-'),
+        'semi_stylegan': dict(preset='')},
+    other={ # Each with a second weight, so that none is judged by one alone
+        'beta_vae_16':      dict(method='beta-vae', weight=16.),
+        'factor_vae_10':    dict(method='factor-vae', weight=10.),
+        'beta_tcvae_15':    dict(method='beta-tcvae', weight=15.),
+        'infogan_cr_10':    dict(preset='infogan-cr-', gamma=10.),
+        'info_stylegan_10': dict(preset='info-', gamma=10.)})
+rows = {k:v for o in sets.values() for k,v in o.items()}
 
 def target(row, seed, settings): return f"{settings['world']}-{settings['resolution']}/{row}-{seed}.json"
 
@@ -33,7 +41,7 @@ def run_vae(row, world):
     from semistyle.data.loaders import FactorLoader
     from semistyle.discover.distill import train_vae,vae_method
     s = row.settings
-    how = vae_method(row.how['method']) if 'method' in row.how else row.how
+    how = vae_method(row.how['method'], row.how.get('weight'))
     res = train_vae(FactorLoader(world, bs=64, seed=row.seed), kimg=s['kimg'], seed=row.seed, width=s['width'], save=row.folder, resume=True,
                     progress=False, **how)
     @torch.no_grad()
@@ -43,8 +51,9 @@ def run_vae(row, world):
 def run_gan(row, world):
     "A GAN's encoder, a function that draws, and its networks"
     from semistyle.models.sampling import Sampler
-    s,labels = row.settings,{} if row.how['preset'] else dict(eta=row.settings['eta'])
-    learn = row.train(world=world.name, preset=f"{row.how['preset']}{world.name}-{world.resolution}", kimg=s['kimg'], **labels)
+    s,how = row.settings,{} if row.how['preset'] else dict(eta=row.settings['eta'])
+    if 'gamma' in row.how: how = dict(gamma_g=row.how['gamma'], gamma_e=row.how['gamma'])
+    learn = row.train(world=world.name, preset=f"{row.how['preset']}{world.name}-{world.resolution}", kimg=s['kimg'], **how)
     g,d = learn.generator_ema.g_ema,learn.generator_ema.d_ema
     return learn,d.encode,Sampler(g, learn.sample_codes or 'uniform').images,[g,d]
 
