@@ -18,13 +18,15 @@ class TimeIsUp(Exception): "A run was saved and ended, since the hours are over"
 
 def changes():
     "What differs from the commit, other than results; empty outside a checkout"
-    git = subprocess.run(['git','-C',HERE.parent,'status','--porcelain','--','.',':!results'], capture_output=True, text=True)
+    git = subprocess.run(['git','-C',HERE.parent,'status','--porcelain','--','.',':!results'], capture_output=True,
+                         text=True)
     return git.stdout.strip()
 
 @dataclass
 class Row:
     "A row with one seed: what it is made with, and where it goes"
-    name:str; seed:int; how:dict; settings:dict; path:Path; folder:Path; command:str; threads:int; end:float; dirty:bool=False
+    name:str; seed:int; how:dict; settings:dict; path:Path; folder:Path; command:str; threads:int; end:float
+    dirty:bool=False
     def __str__(self): return f'{self.name}-{self.seed}'
     def about(self): return dict(command=self.command) | (dict(dirty=True) if self.dirty or changes() else {})
     def record(self, **fields):
@@ -39,8 +41,8 @@ class Row:
             def after_batch(cb):
                 if time.monotonic()>self.end: cb.up = True; raise CancelFitException
         until,old = Until(),(self.folder/'run.json').exists()
-        learn = train_run(self.folder, plan_run(self.folder, resume=old, seed=self.seed, **plan), threads=self.threads, progress=False,
-                          cbs=[until])
+        learn = train_run(self.folder, plan_run(self.folder, resume=old, seed=self.seed, **plan), threads=self.threads,
+                          progress=False, cbs=[until])
         if until.up: raise TimeIsUp
         return learn
 
@@ -50,7 +52,8 @@ def change(settings, text):
     for o in shlex.split(text):
         k,_,v = o.partition('=')
         try: res[k] = (float if settings[k] is None else type(settings[k]))(v)
-        except (KeyError,ValueError): raise ValueError(f"--set should have settings like {settings}, got {o!r}") from None
+        except (KeyError,ValueError):
+            raise ValueError(f"--set should have settings like {settings}, got {o!r}") from None
     return res
 
 def choose(table, names, settings):
@@ -73,8 +76,10 @@ def main(table:str,     # Name of a module in experiments/tables/
          list:store_true=False): # Show what is done and what is left, and compute nothing
     end,names = time.monotonic()+3600*(math.inf if hours is None else hours),sorted(o.stem for o in (HERE/'tables').glob('*.py'))
     if table not in names: raise ValueError(f"table should be among {', '.join(names)}, got {table!r}")
-    module,given = importlib.import_module(table),dict(seeds=seeds, rows=rows, set=set, hours=hours, threads=threads, out=out)
-    command = shlex.join(['python','experiments/run.py',table]+[str(o) for k,v in given.items() if v not in ('',None) for o in (f'--{k}',v)])
+    module,given = importlib.import_module(table),dict(seeds=seeds, rows=rows, set=set, hours=hours, threads=threads,
+                                                       out=out)
+    command = shlex.join(['python','experiments/run.py',
+                          table]+[str(o) for k,v in given.items() if v not in ('',None) for o in (f'--{k}',v)])
     settings,target = change(module.settings, set),getattr(module, 'target', lambda row, seed, s: f'{row}-{seed}.json')
     every = {}  # by file: some rows are the same for each seed
     for seed in range(seeds):
@@ -83,12 +88,15 @@ def main(table:str,     # Name of a module in experiments/tables/
             path,folder = Path(out or f'results/{table}')/file,Path('runs/experiments')/table/file.removesuffix('.json')
             every.setdefault(path, Row(name, seed, how, settings, path, folder, command, threads, end))
     def left(): return [o for o in every.values() if not o.path.exists()]
-    if list: return print(*(f"{'done' if o.path.exists() else 'begun' if o.folder.exists() else 'left':6}{o}" for o in every.values()), sep='\n')
+    if list:
+        return print(*(f"{'done' if o.path.exists() else 'begun' if o.folder.exists() else 'left':6}{o}"
+                       for o in every.values()), sep='\n')
     if __name__=='__main__': os.nice(10); os.environ['OMP_NUM_THREADS'] = str(threads)
     for row in left():
         if time.monotonic()>=end: break
         row.dirty = bool(changed := changes())
-        if changed and not dirty: raise ValueError(f"all files should be committed, or --dirty given; are not:\n{changed}")
+        if changed and not dirty:
+            raise ValueError(f"all files should be committed, or --dirty given; are not:\n{changed}")
         import torch; torch.set_num_threads(threads)
         try: print(row, module.run_row(row), flush=True)
         except TimeIsUp: break

@@ -205,15 +205,17 @@ def semistyle_train(
         from semistyle.training.callbacks import TrainingDiverged
         from semistyle.training.loggers import run_logs
         args = dict(world=world, preset=preset, resolution=resolution, seed=seed, minutes=minutes, eta=eta, kimg=kimg,
-                    labels=labels, fit=fit, filter=filter, skip_broken=skip_broken, label_columns=label_columns, missing=missing,
-                    class_order=class_order, bits=bits)
+                    labels=labels, fit=fit, filter=filter, skip_broken=skip_broken, label_columns=label_columns,
+                    missing=missing, class_order=class_order, bits=bits)
         command = _command_line('train', out=str(out), set=set, **args)
         with joined():
             with first_one_first(): run = plan_run(out, items=set.split(), resume=resume, command=command, **args)
             for o in (run.dataset.notes if getattr(run, 'dataset', None) is not None else ()): print(o)
             for o in run_notes(run): print(o)
             me = rank()
-            try: train_run(out, run, save, threads=threads, accumulate=accumulate, cbs=[] if me else run_logs(log, out, run))
+            try:
+                train_run(out, run, save, threads=threads, accumulate=accumulate,
+                          cbs=[] if me else run_logs(log, out, run))
             except TrainingDiverged as e: raise ValueError(_sentence(e)) from e
             say(f'{out}/model is trained')
             if not eval: return
@@ -221,7 +223,8 @@ def semistyle_train(
             why = '' if me else report_unmeasured(out/'report.html', str(out/'model'), _model_name(out/'model'))
             if first_says(bool(why)): return say(f'{_sentence(why)}\nwrote {out}/report.html')
             semistyle_eval(str(out/'model'), out=str(out/'metrics.json'), report=str(out/'report.html'))
-            if not me: note_measures(out/'model', {k:v['mean'] for k,v in read_json(out/'metrics.json')['metrics'].items()})
+            if not me:
+                note_measures(out/'model', {k:v['mean'] for k,v in read_json(out/'metrics.json')['metrics'].items()})
 
 # %% ../nbs/91_cli.ipynb #5e7b8b6f
 def _samples(text):
@@ -256,7 +259,8 @@ def semistyle_eval(
     args = dict(model=model, world=world, labels=labels, n=n, seed=seed, seeds=seeds, oracle=oracle, metrics=metrics,
                 weights=weights, samples=samples)
     out = out or (f'{_model_name(model)}-metrics.json' if metrics else '')
-    with _command(lambda: f'what was measured is in {out}, go on with the same command' if out else 'nothing was lost', alone=False) as say:
+    with _command(lambda: f'what was measured is in {out}, go on with the same command' if out else 'nothing was lost',
+                  alone=False) as say:
         _at_least(100, n=n); _at_least(1, 10**6, seeds=seeds); _seed(seed, seeds)
         for o in (out, report):
             if o and not check: _writable(o)
@@ -266,7 +270,9 @@ def semistyle_eval(
         from semistyle.viz import text_table
         from semistyle.processes import first_one_first,first_says,joined,rank
         with joined(gathering=24*60):
-            with first_one_first(): subject = open_subject(model, world, oracle, labels, weights, worldless=bool(metrics or check or report))
+            with first_one_first():
+                subject = open_subject(model, world, oracle, labels, weights,
+                                       worldless=bool(metrics or check or report))
             if report and subject.generator is None:
                 raise ValueError(f"report should be asked for a model with a generator, {model} lacks one: leave it out, or choose another model")
             unmeasured = report and not (metrics or check) and not rank() and report_unmeasured(report, subject, _model_name(model))
@@ -283,7 +289,8 @@ def semistyle_eval(
             res = measure_model(subject, metrics, samples, n, repeats, out, command=command,
                                 model=model, samples=n or 10_000)
             say(measured_table(res))
-            if report and not rank(): report_measured(report, subject, res, _model_name(model), n or 10_000); say(f'wrote {report}')
+            if report and not rank():
+                report_measured(report, subject, res, _model_name(model), n or 10_000); say(f'wrote {report}')
             for k in res['skipped'].keys()-skipped.keys(): say(f"{k} failed: {res['skipped'][k]}")
             if not metrics and subject.oracle is None and subject.grid:
                 say('no oracle is shipped for this world and resolution, so MIG-gen and L2-gen are left out: '
@@ -303,7 +310,8 @@ def semistyle_show(
     directions:str=None,    # For traversals: move along these, a folder or file as for semistyle_edit; without named factors, those beside the model, or SeFa's
 ):
     "Draw what a saved model can do"
-    args = dict(model=model, kind=kind, out=out, psi=psi, seed=seed, world=world, latents=latents, directions=directions)
+    args = dict(model=model, kind=kind, out=out, psi=psi, seed=seed, world=world, latents=latents,
+                directions=directions)
     with _command() as say:
         _seed(seed); _at_least(-10, 10, psi=psi)
         from semistyle.runs.show import picture_file,show_model
@@ -334,7 +342,8 @@ def semistyle_export(
         if not (onnx or pt2 or page or hub):
             raise ValueError("onnx, pt2, page or hub should be given, got none: --onnx FILE, --pt2 FILE, --page FOLDER or --hub USER/NAME")
         _seed(seed); _at_least(-10, 10, psi=psi); _at_least(18, 99, opset=opset)
-        for k,v,o in (('runtime',runtime,page), ('directions',directions,page), ('license',license,hub), ('private',private,hub)):
+        for k,v,o in (('runtime',runtime,page), ('directions',directions,page), ('license',license,hub),
+                      ('private',private,hub)):
             if v and not o:
                 raise ValueError(f"{k} should be given with --{'hub' if k in ('license','private') else 'page'}, got {v} without: add it, or leave {k} out")
         if hub: from semistyle.runs.share import check_repo; check_repo(hub)
@@ -350,7 +359,8 @@ def semistyle_export(
             with alone_at(pt2): error = export_program(model, pt2, noise_mode)
             say(f"wrote {pt2}: read back, its pictures are within {error:.1g} of the generator's")
         if page:
-            with alone_at(Path(page)/'index.html'): path = slider_page(model, page, runtime, directions, seed, psi, noise_mode)
+            with alone_at(Path(page)/'index.html'):
+                path = slider_page(model, page, runtime, directions, seed, psi, noise_mode)
             say(f'wrote {path}, {path.stat().st_size/1e6:.1f} MB: open it in a browser')
         if hub:
             from semistyle.runs.share import push_to_hub
@@ -399,8 +409,8 @@ def semistyle_discover(
 ):
     "Find what a generator can change, and the layers that carry it, without labels"
     args = dict(model=model, out=out, method=method, directions=directions, attention=attention, world=world, kimg=kimg,
-                minutes=minutes, samples=samples, n=n, distinct=distinct, words=words, clip=clip, features=features, bs=bs, label=label,
-                resolution=resolution, threads=threads, seed=seed, resume=resume)
+                minutes=minutes, samples=samples, n=n, distinct=distinct, words=words, clip=clip, features=features,
+                bs=bs, label=label, resolution=resolution, threads=threads, seed=seed, resume=resume)
     out = Path(out or f'{Path(model).resolve().name}-{method}')
     with _command(_kept(out), alone=False) as say:
         _at_least(2, directions=directions, samples=samples, n=n)
@@ -415,7 +425,8 @@ def semistyle_discover(
             command = _command_line('semistyle_discover', **args)
             res = run_discovery(model, out, method, directions, attention, world, seed, n, command,
                                 kimg=kimg, distinct=distinct, words=sentences, scorer=clip, minutes=minutes,
-                                subspace=samples, resume=resume, features=features, bs=bs, label=label, resolution=resolution)
+                                subspace=samples, resume=resume, features=features, bs=bs, label=label,
+                                resolution=resolution)
         except TrainingDiverged as e: raise ValueError(_sentence(e)) from e
         if _launched()[0]: return
         for k,v in (res.get('metrics') or {}).items(): say(f'{k} {v:.3g}')
@@ -461,8 +472,8 @@ def semistyle_edit(
         from semistyle.runs.edit import parse_layers,parse_moves,run_edit
         moves,factors = parse_moves(direction or []),parse_moves(factor or [], 'factor')
         res = run_edit(paths, out, model, project, moves, factors, directions, parse_layers(layers) if layers else None,
-                       keep, dict(fit=fit, filter=filter, skip_broken=skip_broken, bits=bits, say=print), latents, label,
-                       _command_line('semistyle_edit', **args),
+                       keep, dict(fit=fit, filter=filter, skip_broken=skip_broken, bits=bits, say=print), latents,
+                       label, _command_line('semistyle_edit', **args),
                        fine=fine, space=space, steps=steps, start=start, resume=resume, seed=seed)
         if res.get('rows'):
             from semistyle.viz import text_table
@@ -503,11 +514,14 @@ def semistyle_distill(
             raise ValueError(f"directions or a --method should be given, got {'both' if method else 'neither'}: give one of them")
         from semistyle.runs.distill import run_distillation,run_vae
         from semistyle.training.callbacks import TrainingDiverged
-        more = dict(kimg=kimg, minutes=minutes, resume=resume, seed=seed, n=n, command=_command_line('semistyle_distill', **args))
+        more = dict(kimg=kimg, minutes=minutes, resume=resume, seed=seed, n=n,
+                    command=_command_line('semistyle_distill', **args))
         if dimensions is not None: more |= dict(z_dim=dimensions)
         try:
             if method: res = run_vae(model, out, method, beta, resolution, **more)
-            else: res = run_distillation(model, directions, out, world, pairs, rule=rule, beta=1. if beta is None else beta, **more)
+            else:
+                res = run_distillation(model, directions, out, world, pairs, rule=rule,
+                                       beta=1. if beta is None else beta, **more)
         except TrainingDiverged as e: raise ValueError(_sentence(e)) from e
         for k,v in res['metrics'].items(): say(f'{k} {v:.3f}')
         what = f"{len(res['directions'])} directions" if directions else f"{method} of {res['world']}"
@@ -537,7 +551,8 @@ def semistyle_import(
         m = import_model(path, out)
         about = {k:v for k,v in m.generator.init_args.items() if v is not None} if 'generator' in m.networks else {}
         if n and about:
-            drawn = visible(m.sampler(psi=psi, side=256, **dict(codes='turn') if m.generator.c_dim and m.space is None else {}).images(n, seed))
+            drawn = visible(m.sampler(psi=psi, side=256, **dict(codes='turn') if m.generator.c_dim
+                                      and m.space is None else {}).images(n, seed))
             save_image(out.with_name(f'{out.name}.png'), image_grid(drawn, ncol=min(n, 6)))
         command = _command_line('semistyle_import', **args)
         record_result(out.with_name(f'{out.name}.json'), command, seed, time.monotonic()-start,
@@ -577,7 +592,8 @@ def semistyle_data(
         from semistyle.runs.data import data_actions,fetch
         known = [*data_actions,'download']
         if action not in known: raise ValueError(f"action should be one of {', '.join(known)}, got {action!r}")
-        _seed(seed); _at_least(1, 1024, workers=workers); _at_least(1, resolution=resolution); _at_least(1, 16, bits=bits)
+        _seed(seed); _at_least(1, 1024, workers=workers); _at_least(1, resolution=resolution)
+        _at_least(1, 16, bits=bits)
         for k,v,o in (('sizes',sizes,'check'), ('workers',workers,'pack')):
             if v and action!=o:
                 raise ValueError(f"{k} should be given for {o} alone, got {v} for {action}: leave them out")
@@ -591,8 +607,8 @@ def semistyle_data(
         if action=='pack' and not out:
             raise ValueError("out should be the folder of the new store, got none: give one with --out")
         if out and action!='pack': _writable(out)
-        options = dict(labels=labels, fit=fit, filter=filter, skip_broken=skip_broken, label_columns=label_columns, missing=missing,
-                       class_order=class_order, bits=bits)
+        options = dict(labels=labels, fit=fit, filter=filter, skip_broken=skip_broken, label_columns=label_columns,
+                       missing=missing, class_order=class_order, bits=bits)
         ds = load_dataset(name, resolution, root, **{k:v for k,v in options.items() if v})
         if not json: [say(o) for o in ds.notes]
         res,wrong = data_actions[action](ds, out, sizes, workers, seed, (lambda o: None) if json else say)
@@ -628,7 +644,9 @@ def semistyle_bench(
         res = bench(what, world, resolution, seconds, seed, images)
         if json: say(dumps(res))
         else: say('\n'.join(bench_lines(res)))
-        if out: record_result(out, _command_line('semistyle_bench', **args), seed, **{k:v for k,v in res.items() if k!='machine'})
+        if out:
+            record_result(out, _command_line('semistyle_bench', **args), seed,
+                          **{k:v for k,v in res.items() if k!='machine'})
     if not _is_command(): return res
 
 # %% ../nbs/91_cli.ipynb #965ccf8a

@@ -144,7 +144,8 @@ def check_number(
 ):                   # The same
     "Refuse what is no finite number of a range"
     kind = Integral if whole else Real
-    if isinstance(v, kind) and not isinstance(v, bool) and low<=v<=high and math.isfinite(v) and not (above and v==low): return v
+    if isinstance(v, kind) and not isinstance(v, bool) and low<=v<=high and math.isfinite(v) and not (above and v==low):
+        return v
     most = f" and at most {high:g}" if high<math.inf else ''
     raise ValueError(f"{name} should be a {'whole' if whole else 'finite'} number {'above' if above else 'of at least'} {low:g}{most}, got {v!r}")
 
@@ -404,7 +405,8 @@ def check_folder(
             raise ValueError(f"{folder/name} should be empty or hold {marker}, holds other things: choose another folder than {folder}")
     try: there = {o.name for o in folder.iterdir() if o.name[:1]!='.'}
     except FileNotFoundError: return
-    if not (there-{*names, *markers}) or names[0] in there or any((folder/k/v).exists() for k,v in markers.items()): return
+    if not (there-{*names, *markers}) or names[0] in there or any((folder/k/v).exists() for k,v in markers.items()):
+        return
     raise ValueError(f"{folder} should be new or empty, or hold {names[0]}, holds {', '.join(sorted(there)[:4])}: choose another folder")
 
 # %% ../nbs/00_core.ipynb #7cabc83f
@@ -519,7 +521,8 @@ class ShareBar:
 # %% ../nbs/00_core.ipynb #56adeb84
 class _Work:
     "Counts pieces, and becomes visible when they turn out to be slow"
-    def __init__(self, total, patience): self.total,self.patience,self.done,self.bar,self.start = total,patience,0,None,time.monotonic()
+    def __init__(self, total, patience):
+        self.total,self.patience,self.done,self.bar,self.start = total,patience,0,None,time.monotonic()
     def add(self, n):
         "`n` more pieces are done"
         self.done += n

@@ -80,7 +80,8 @@ def randn_like_share(
     if not _now: return torch.randn_like(x)
     last = x.ndim==4 and x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
     layout = torch.channels_last if last else torch.contiguous_format          # numbers are drawn in the order of memory
-    return share(torch.empty(whole(len(x)), *x.shape[1:], dtype=x.dtype, device=x.device, memory_format=layout).normal_())
+    return share(torch.empty(whole(len(x)), *x.shape[1:], dtype=x.dtype, device=x.device,
+                             memory_format=layout).normal_())
 
 # %% ../nbs/03_processes.ipynb #08de9178
 class LostProcess(ConnectionError):

@@ -206,7 +206,8 @@ def loss_curves(
 # %% ../nbs/01_viz.ipynb #63560433
 method_colors = dict(ganspace='#4c78a8', sefa='#72b7b2', recog='#54a24b', latentclr='#b279a2', **{'contra-bi':'#e45756',
     'contra-pt':'#f58518'}, judged='#7f7f7f', full='#e45756', no_smoothness='#f58518', unsup_in_e='#b279a2',
-    no_unsup_in_g='#4c78a8', labelled_images='#54a24b', encoder_only='#72b7b2', encoder_only_mixup='#9d755d', fvm='#4c78a8', mig='#e45756')
+    no_unsup_in_g='#4c78a8', labelled_images='#54a24b', encoder_only='#72b7b2', encoder_only_mixup='#9d755d',
+                     fvm='#4c78a8', mig='#e45756')
 
 def method_color(
     method:str # As in the rows of `results/`; what follows a name, such as -att-bi, is a variant of it
@@ -315,7 +316,8 @@ def claim_row(
     sure = '' if a['n']==b['n']==1 else ', beyond the spread' if far else ', within the spread'
     appears = ('yes' if a['mean']>b['mean'] else 'no')+(sure or ', one run each')
     return {'claim of the paper':claim, 'appears here':appears,
-            'numbers':f'{format_value(a, digits)} against {format_value(b, digits)}', 'difference':_difference(above, below, digits)}
+            'numbers':f'{format_value(a, digits)} against {format_value(b, digits)}',
+            'difference':_difference(above, below, digits)}
 
 # %% ../nbs/01_viz.ipynb #449bf4ad
 _heads = dict(mig='MIG', l2='L2', mig_gen='MIG-gen', l2_gen='L2-gen')

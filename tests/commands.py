@@ -27,8 +27,8 @@ def run(name, *args):
 
 def start(name, *args, **kwargs):
     "Start a command in a process of its own, on one thread"
-    return subprocess.Popen([sys.executable, script(name), *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            text=True, env=os.environ | ONE_THREAD, **kwargs)
+    return subprocess.Popen([sys.executable, script(name), *map(str, args)], stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True, env=os.environ | ONE_THREAD, **kwargs)
 
 def refuses(name, *args, says=()):
     "The command ends with code 2 and one sentence on standard error, which has all of `says`"

@@ -13,7 +13,8 @@ if signal.getsignal(signal.SIGINT)==signal.SIG_IGN: signal.signal(signal.SIGINT,
 
 def pytest_addoption(parser): parser.addoption('--slow', action='store_true', help='run the tests marked slow too')
 
-def pytest_configure(config): config.addinivalue_line('markers', 'slow: takes minutes; run with --slow, as `make test-all` does')
+def pytest_configure(config):
+    config.addinivalue_line('markers', 'slow: takes minutes; run with --slow, as `make test-all` does')
 
 def pytest_collection_modifyitems(config, items):
     if config.getoption('--slow'): return
@@ -38,7 +39,8 @@ def docs():
     out = ROOT/'_docs'
     if not (out/'index.html').exists(): pytest.skip('the docs are not built: `make docs`')
     built = (out/'index.html').stat().st_mtime
-    late = [p.name for p in (ROOT/'nbs').rglob('*.ipynb') if p.stat().st_mtime>built and '.ipynb_checkpoints' not in p.parts]
+    late = [p.name for p in (ROOT/'nbs').rglob('*.ipynb') if p.stat().st_mtime>built
+            and '.ipynb_checkpoints' not in p.parts]
     if late: pytest.skip(f'the docs are older than {late[0]}: `make docs`')
     return out
 
@@ -59,7 +61,8 @@ def page(browser):
     ctx = browser.new_context(viewport=dict(width=1280, height=900))
     pg = ctx.new_page()
     pg.trouble = []
-    pg.on('request', lambda r: r.url.startswith(('http://127.0.0.1:','ws://127.0.0.1:','data:','blob:')) or pg.trouble.append(f'outside: {r.url}'))
+    pg.on('request', lambda r: r.url.startswith(('http://127.0.0.1:','ws://127.0.0.1:','data:','blob:'))
+          or pg.trouble.append(f'outside: {r.url}'))
     pg.on('requestfailed', lambda r: 'ERR_ABORTED' in (r.failure or '') or pg.trouble.append(f'failed: {r.url} {r.failure}'))  # aborted: by the page
     pg.on('response', lambda r: r.status<400 or pg.trouble.append(f'{r.status}: {r.url}'))
     pg.on('pageerror', lambda e: pg.trouble.append(f'script: {e}'))

@@ -65,7 +65,8 @@ class FullyConnectedLayer(nn.Module):
         return y if self.activation=='linear' else act(y)
 
 class Conv2dLayer(nn.Module):
-    def __init__(self, i, o, kernel_size, bias=True, activation='linear', up=1, down=1, resample_filter=(1,3,3,1), conv_clamp=None):
+    def __init__(self, i, o, kernel_size, bias=True, activation='linear', up=1, down=1, resample_filter=(1,3,3,1),
+                 conv_clamp=None):
         super().__init__()
         self.activation,self.up,self.down,self.conv_clamp = activation,up,down,conv_clamp
         self.weight_gain,self.act_gain,self.padding = 1/np.sqrt(i*kernel_size**2),np.sqrt(2),kernel_size//2
@@ -79,7 +80,8 @@ class Conv2dLayer(nn.Module):
         return x*gain if self.activation=='linear' else act(x, gain, self.conv_clamp)
 
 class MappingNetwork(nn.Module):
-    def __init__(self, z_dim, c_dim, w_dim, num_ws, num_layers=8, lr_multiplier=.01, activation='lrelu', w_avg_beta=.998):
+    def __init__(self, z_dim, c_dim, w_dim, num_ws, num_layers=8, lr_multiplier=.01, activation='lrelu',
+                 w_avg_beta=.998):
         super().__init__()
         self.z_dim,self.c_dim,self.w_dim,self.num_ws,self.num_layers,self.w_avg_beta = z_dim,c_dim,w_dim,num_ws,num_layers,w_avg_beta
         if c_dim: self.embed = FullyConnectedLayer(c_dim, w_dim)
@@ -97,7 +99,8 @@ class MappingNetwork(nn.Module):
         return ws
 
 class SynthesisLayer(nn.Module):
-    def __init__(self, i, o, w_dim, resolution, up=1, use_noise=True, resample_filter=(1,3,3,1), conv_clamp=None, activation='lrelu'):
+    def __init__(self, i, o, w_dim, resolution, up=1, use_noise=True, resample_filter=(1,3,3,1), conv_clamp=None,
+                 activation='lrelu'):
         super().__init__()
         self.resolution,self.up,self.use_noise,self.activation,self.conv_clamp = resolution,up,use_noise,activation,conv_clamp
         self.padding,self.act_gain = 1,np.sqrt(2)
@@ -132,14 +135,18 @@ class SynthesisBlock(nn.Module):
         self.register_buffer('resample_filter', outer(resample_filter))
         self.num_conv,self.num_torgb = 1+bool(i),int(is_last or architecture=='skip')
         if not i: self.const = nn.Parameter(torch.randn(o, resolution, resolution))
-        else: self.conv0 = SynthesisLayer(i, o, w_dim, resolution, 2, resample_filter=resample_filter, conv_clamp=conv_clamp, **kw)
+        else:
+            self.conv0 = SynthesisLayer(i, o, w_dim, resolution, 2, resample_filter=resample_filter,
+                                        conv_clamp=conv_clamp, **kw)
         self.conv1 = SynthesisLayer(o, o, w_dim, resolution, conv_clamp=conv_clamp, **kw)
         if self.num_torgb: self.torgb = ToRGBLayer(o, img_channels, w_dim, conv_clamp)
-        if i and architecture=='resnet': self.skip = Conv2dLayer(i, o, 1, bias=False, up=2, resample_filter=resample_filter)
+        if i and architecture=='resnet':
+            self.skip = Conv2dLayer(i, o, 1, bias=False, up=2, resample_filter=resample_filter)
     def forward(self, x, img, ws):
         ws = iter(ws.unbind(1))
         if not self.in_channels: x = self.conv1(x, next(ws))
-        elif self.architecture=='resnet': x = self.skip(x, .5**.5) + self.conv1(self.conv0(x, next(ws)), next(ws), .5**.5)
+        elif self.architecture=='resnet':
+            x = self.skip(x, .5**.5) + self.conv1(self.conv0(x, next(ws)), next(ws), .5**.5)
         else: x = self.conv1(self.conv0(x, next(ws)), next(ws))
         if img is not None: img = bigger(img, self.resample_filter)
         if not self.num_torgb: return x,img
@@ -181,7 +188,8 @@ class MinibatchStdLayer(nn.Module):
     def forward(self, x): return group_std(x, self.group_size)
 
 class DiscriminatorBlock(nn.Module):
-    def __init__(self, i, o, resolution, img_channels, first, architecture='resnet', resample_filter=(1,3,3,1), conv_clamp=None):
+    def __init__(self, i, o, resolution, img_channels, first, architecture='resnet', resample_filter=(1,3,3,1),
+                 conv_clamp=None):
         super().__init__()
         kw = dict(activation='lrelu', conv_clamp=conv_clamp)
         self.resolution,self.architecture,self.num_layers = resolution,architecture,3+first
@@ -205,14 +213,15 @@ class DiscriminatorEpilogue(nn.Module):
         return y[:,0] if not self.cmap_dim else (y*cmap).sum(1)/self.cmap_dim**.5
 
 class Discriminator(nn.Module):
-    def __init__(self, c_dim, img_resolution, img_channels, channel_base=32768, channel_max=512, conv_clamp=None, resample_filter=(1,3,3,1),
-                 architecture='resnet', group=4, mapping_kwargs={}):
+    def __init__(self, c_dim, img_resolution, img_channels, channel_base=32768, channel_max=512, conv_clamp=None,
+                 resample_filter=(1,3,3,1), architecture='resnet', group=4, mapping_kwargs={}):
         super().__init__()
         self.c_dim,self.img_resolution,self.img_channels = c_dim,img_resolution,img_channels
         self.block_resolutions = [2**k for k in range(img_resolution.bit_length()-1, 2, -1)]
         ch = {r:min(channel_base//r, channel_max) for r in [*self.block_resolutions,4]}
         for r in self.block_resolutions:
-            setattr(self, f'b{r}', DiscriminatorBlock(ch[r], ch[r//2], r, img_channels, r==img_resolution, architecture, resample_filter, conv_clamp))
+            setattr(self, f'b{r}', DiscriminatorBlock(ch[r], ch[r//2], r, img_channels, r==img_resolution, architecture,
+                                                      resample_filter, conv_clamp))
         if c_dim: self.mapping = MappingNetwork(0, c_dim, ch[4], None, **mapping_kwargs)
         self.b4 = DiscriminatorEpilogue(ch[4], ch[4] if c_dim else 0, architecture, group, conv_clamp)
     def forward(self, img, c=None):
@@ -244,7 +253,8 @@ class RosinalityGenerator(nn.Module):
         self.style = nn.Sequential(nn.Identity(), *(lin(style_dim, style_dim, lr=.01) for _ in range(n_mlp)))
         self.input = Bag(input=par(1, ch[0], 4, 4))
         def conv(i, o, taps=None):
-            return Bag(conv=mod_conv(i, o, 3, style_dim, taps), noise=Bag(weight=par(1, scale=.3)), activate=Bag(bias=par(o, scale=.3)))
+            return Bag(conv=mod_conv(i, o, 3, style_dim, taps), noise=Bag(weight=par(1, scale=.3)),
+                       activate=Bag(bias=par(o, scale=.3)))
         def rgb(i, **kw): return Bag(conv=mod_conv(i, 3, 1, style_dim), bias=par(1, 3, 1, 1, scale=.3), **kw)
         self.conv1,self.to_rgb1 = conv(ch[0], ch[0]),rgb(ch[0])
         self.convs,self.to_rgbs = nn.ModuleList(),nn.ModuleList()
@@ -259,7 +269,8 @@ class RosinalityGenerator(nn.Module):
         y = styled(x, wt, read(m.conv.modulation, w), f) + m.noise.weight*getattr(self.noises, f'noise_{k}')
         return act(y+m.activate.bias[:,None,None])
     def rgb(self, m, x, w):
-        return styled(x, m.conv.weight[0]/m.conv.weight.shape[2]**.5, read(m.conv.modulation, w), demodulate=False) + m.bias
+        return styled(x, m.conv.weight[0]/m.conv.weight.shape[2]**.5, read(m.conv.modulation, w),
+                      demodulate=False) + m.bias
     def mapping(self, z):
         x = unit(z)
         for l in self.style[1:]: x = act(read(l, x, .01))

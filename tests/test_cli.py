@@ -4,7 +4,8 @@ import pytest
 from commands import NAMES,ONE_THREAD,TINY,run,script
 from conftest import ROOT
 
-def python(code): return subprocess.run([sys.executable, '-c', code], check=True, capture_output=True, text=True, cwd=ROOT).stdout
+def python(code):
+    return subprocess.run([sys.executable, '-c', code], check=True, capture_output=True, text=True, cwd=ROOT).stdout
 
 def test_help_is_quick():
     "`--help` loads neither torch nor fastai"
@@ -29,7 +30,8 @@ def test_page_of_commands():
         known = re.findall(r'--[\w-]+', run(name, '--help').out)
         for line in lines:
             assert line.split()[0]==name and set(re.findall(r'--[\w-]+', line)) <= set(known), line
-        for line in re.findall(rf'`({name} [^`]*)`', (ROOT/'README.md').read_text()): assert set(re.findall(r'--[\w-]+', line)) <= set(known), line
+        for line in re.findall(rf'`({name} [^`]*)`', (ROOT/'README.md').read_text()):
+            assert set(re.findall(r'--[\w-]+', line)) <= set(known), line
 
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
@@ -72,13 +74,15 @@ def test_eval_with_an_oracle(trained, tmp_path):
     from semistyle.models.oracle import Oracle
     from semistyle.models.checkpoint import save_model
     save_model(tmp_path/'oracle', dict(world='sprites'), oracle=Oracle(16, 5, 1, widths=(8,8), n_blocks=1))
-    r = run('semistyle_eval', trained/'model', '--n', 200, '--seeds', 1, '--oracle', tmp_path/'oracle', '--out', tmp_path/'m.json')
+    r = run('semistyle_eval', trained/'model', '--n', 200, '--seeds', 1, '--oracle', tmp_path/'oracle', '--out',
+            tmp_path/'m.json')
     assert r.code==0, r.err
     d = json.loads((tmp_path/'m.json').read_text())
     assert set(d['metrics'])=={'mig','l2','mig_gen','l2_gen','render_ratio'} and set(d['ceiling'])=={'mig_gen','l2_gen'}
     assert 'l2_gen of true pictures' in r.out
 
-@pytest.mark.parametrize('kind,suffix', [('grid','.png'),('traversals','.png'),('traversals','.gif'),('mixing','.png'),('interpolation','.gif')])
+@pytest.mark.parametrize('kind,suffix', [('grid','.png'),('traversals','.png'),('traversals','.gif'),('mixing','.png'),
+                                         ('interpolation','.gif')])
 def test_show(trained, tmp_path, kind, suffix):
     "Each picture, with its JSON beside; the same seed draws the same"
     from PIL import Image
@@ -89,13 +93,15 @@ def test_show(trained, tmp_path, kind, suffix):
         assert r.code==0, r.err
         pics.append(out.read_bytes())
     assert pics[0]==pics[1]
-    with Image.open(out) as im: assert getattr(im, 'n_frames', 1)==(1 if suffix=='.png' else {'interpolation':48,'traversals':24}[kind])
+    with Image.open(out) as im:
+        assert getattr(im, 'n_frames', 1)==(1 if suffix=='.png' else {'interpolation':48,'traversals':24}[kind])
     d = json.loads(out.with_suffix('.json').read_text())
     assert (d['kind'], d['psi'], d['seed'])==(kind, .7, 5)
 
 def test_bench_render(tmp_path):
     "JSON alone on standard output, and the same in a file"
-    r = run('semistyle_bench', 'render', '--world', 'sprites', '--resolution', 16, '--seconds', .1, '--json', '--out', tmp_path/'b.json')
+    r = run('semistyle_bench', 'render', '--world', 'sprites', '--resolution', 16, '--seconds', .1, '--json', '--out',
+            tmp_path/'b.json')
     assert r.code==0, r.err
     d,f = json.loads(r.out),json.loads((tmp_path/'b.json').read_text())
     assert d['batch']==64 and d['microseconds_per_image']>0
@@ -118,7 +124,8 @@ def test_bench_train():
     d = json.loads(r.out)
     assert d.keys() == {'matmul_gflops','semi_stylegan-32','stylegan-32','stylegan2-32','machine'}
     for o in ('semi_stylegan-32','stylegan-32','stylegan2-32'):
-        assert {'images_per_s','baseline_images_per_s','ratio','of_matmul','threads','dtype','batch'} <= d[o].keys() and d[o]['batch']==64
+        assert {'images_per_s','baseline_images_per_s','ratio','of_matmul','threads','dtype',
+                'batch'} <= d[o].keys() and d[o]['batch']==64
         assert d[o]['ratio']>1 and len(d[o]['turns'])>=3
 
 @pytest.mark.slow
@@ -126,7 +133,8 @@ def test_quick_demo(tmp_path):
     "The quick demo ends within 90 seconds (its imports and its first rendering included) and says what its numbers are worth"
     env = os.environ | ONE_THREAD
     begin = time.monotonic()
-    p = subprocess.run([sys.executable, script('semistyle_demo'), '--quick', '--out', str(tmp_path/'demo')], capture_output=True, text=True, env=env)
+    p = subprocess.run([sys.executable, script('semistyle_demo'), '--quick', '--out', str(tmp_path/'demo')],
+                       capture_output=True, text=True, env=env)
     took = time.monotonic()-begin
     assert p.returncode==0, p.stderr
     d = json.loads((tmp_path/'demo'/'metrics.json').read_text())

@@ -8,7 +8,8 @@ from commands import run
 NETS = 'g_args.z_dim=4 g_args.w_dim=16 g_args.channel_base=128 g_args.channel_max=16 d_args.channel_base=128 d_args.channel_max=16'
 MODEL = 'shapes-stylegan2-32'
 
-def snapshot(folder): return {str(o.relative_to(folder)):o.read_bytes() for o in sorted(folder.rglob('*')) if o.is_file()}
+def snapshot(folder):
+    return {str(o.relative_to(folder)):o.read_bytes() for o in sorted(folder.rglob('*')) if o.is_file()}
 
 def flip(at):
     def _f(path, other):
@@ -59,15 +60,19 @@ def home(tmp_path_factory):
     for who in 'ab':
         rng,at = np.random.default_rng(ord(who)),home/who
         (at/'photos').mkdir(parents=True)
-        for i in range(24): Image.fromarray(rng.integers(256, size=(32,32,3), dtype=np.uint8)).save(at/'photos'/f'{i:02}.png')
+        for i in range(24):
+            Image.fromarray(rng.integers(256, size=(32,32,3), dtype=np.uint8)).save(at/'photos'/f'{i:02}.png')
         (at/'table.csv').write_text('file,hat\n'+''.join(f'{i:02}.png,{(i+(who=="a"))%2}\n' for i in range(24)))
         class Stop(Callback):
             def after_batch(self):
                 if self.n_batches==19: raise CancelFitException
-        run_ = plan_run(at/'run', at/'photos', 'robot-16', items=NETS.split(), kimg=.2, labels=at/'table.csv', eta=.5, seed=ord(who)-97)
+        run_ = plan_run(at/'run', at/'photos', 'robot-16', items=NETS.split(), kimg=.2, labels=at/'table.csv', eta=.5,
+                        seed=ord(who)-97)
         train_run(at/'run', run_, progress=False, cbs=[Stop()])
-        ok('semistyle_data', 'pack', at/'photos', '--labels', at/'table.csv', '--resolution', 16, '--workers', 1, '--out', at/'store')
-        ok('semistyle_discover', MODEL, '--method', 'sefa', '--directions', 3+(who=='b'), '--samples', 200, '--n', 2, '--distinct', 0, '--out', at/'found')
+        ok('semistyle_data', 'pack', at/'photos', '--labels', at/'table.csv', '--resolution', 16, '--workers', 1,
+           '--out', at/'store')
+        ok('semistyle_discover', MODEL, '--method', 'sefa', '--directions', 3+(who=='b'), '--samples', 200, '--n', 2,
+           '--distinct', 0, '--out', at/'found')
         ok('semistyle_edit', at/'photos'/'00.png', '--model', MODEL, '--project', '--steps', 3, '--out', at/'edit')
         (at/'measured').mkdir()
         ok('semistyle_eval', 'robot-64', '--n', 100, '--seeds', 1, '--seed', ord(who), '--out', at/'measured'/'m.json')
@@ -79,7 +84,8 @@ def nets(at, r):
 
 @pytest.mark.slow
 def test_a_run(home, tmp_path):
-    refused,same = tried(home/'a'/'run', home/'b'/'run', tmp_path/'x', lambda at: ('semistyle_train', '--resume', '--out', at), nets)
+    refused,same = tried(home/'a'/'run', home/'b'/'run', tmp_path/'x',
+                         lambda at: ('semistyle_train', '--resume', '--out', at), nets)
     assert refused>=30 and same>=10
 
 @pytest.mark.slow
@@ -93,7 +99,8 @@ def test_a_model(home, tmp_path):
 def test_a_store(home, tmp_path):
     "`check` names what is damaged; a training does not begin"
     for words in (lambda at: ('semistyle_data', 'check', at),
-                  lambda at: ('semistyle_train', '--world', at, '--preset', 'robot-16', '--kimg', '.008', '--eta', '.5', '--set', NETS, '--out', tmp_path/'t')):
+                  lambda at: ('semistyle_train', '--world', at, '--preset', 'robot-16', '--kimg', '.008', '--eta', '.5',
+                              '--set', NETS, '--out', tmp_path/'t')):
         def result(at, r): shutil.rmtree(tmp_path/'t', ignore_errors=True); return r.code
         shutil.rmtree(tmp_path/'t', ignore_errors=True)
         refused,same = tried(home/'a'/'store', home/'b'/'store', tmp_path/'x', words, result)
@@ -103,7 +110,8 @@ def test_a_store(home, tmp_path):
 def test_directions(home, tmp_path):
     def result(at, r): return (tmp_path/'out'/'edit'/'edit.safetensors').read_bytes()
     refused,same = tried(home/'a'/'found'/'directions', home/'b'/'found'/'directions', tmp_path/'x',
-                         lambda at: ('semistyle_edit', home/'a'/'edit', '--direction', '1=2', '--directions', at, '--out', tmp_path/'out'), result)
+                         lambda at: ('semistyle_edit', home/'a'/'edit', '--direction', '1=2', '--directions', at,
+                                     '--out', tmp_path/'out'), result)
     assert same==0
 
 @pytest.mark.slow
@@ -118,5 +126,6 @@ def test_results(home, tmp_path):
     "Numbers that were measured are taken over only as they were measured"
     def result(at, r): return json.loads((at/'m.json').read_text())['metrics']
     refused,same = tried(home/'a'/'measured', home/'b'/'measured', tmp_path/'x',
-                         lambda at: ('semistyle_eval', 'robot-64', '--n', 100, '--seeds', 1, '--seed', 97, '--out', at/'m.json'), result)
+                         lambda at: ('semistyle_eval', 'robot-64', '--n', 100, '--seeds', 1, '--seed', 97, '--out',
+                                     at/'m.json'), result)
     assert refused>=4

@@ -27,7 +27,8 @@ def refused(says, make, *args, **kw):
     assert '\n' not in text and len(text)<700, text
     for o in [says] if isinstance(says, str) else says: assert o in text, text
 
-def left(folder): return sorted(str(o.relative_to(folder)) for o in Path(folder).rglob('*') if o.is_file()) if Path(folder).exists() else []
+def left(folder):
+    return sorted(str(o.relative_to(folder)) for o in Path(folder).rglob('*') if o.is_file()) if Path(folder).exists() else []
 
 def png(img, fmt='png', **kw):
     f = io.BytesIO(); Image.fromarray(img).save(f, fmt, **kw)
@@ -40,7 +41,8 @@ def write_npz(path, compressed=True, **arrays):
 
 def dsprites_file(folder, **changes):
     n = len(SPRITES)
-    arrays = dict(imgs=np.random.default_rng(0).integers(0, 2, (n,64,64), np.uint8), metadata=np.array({'author':'x'}, dtype=object),
+    arrays = dict(imgs=np.random.default_rng(0).integers(0, 2, (n,64,64), np.uint8),
+                  metadata=np.array({'author':'x'}, dtype=object),
                   latents_classes=np.pad(SPRITES.to_factors(np.arange(n)), ((0,0),(1,0))))
     return write_npz(folder/'dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz', **(arrays | changes))
 
@@ -56,9 +58,11 @@ def matrix(a):
     return struct.pack(f'<II{max(3, a.ndim)}I', magic, a.ndim, *a.shape, *[1]*(3-a.ndim))+a.tobytes()
 
 def norb_folder(folder, part='train', toys=(4,9), zipped=False, **changes):
-    f = np.array([[c,t,e,2*a,l] for c in range(2) for t in toys for e in range(2) for a in range(3) for l in range(2)], np.int32)
+    f = np.array([[c,t,e,2*a,l] for c in range(2) for t in toys for e in range(2) for a in range(3) for l in range(2)],
+                 np.int32)
     f = f[np.random.default_rng(1).permutation(len(f))]
-    arrays = dict(dat=np.zeros((len(f),2,8,8), np.uint8)+(f@[50,3,20,5,1]).astype(np.uint8)[:,None,None,None], cat=f[:,0].copy(), info=f[:,1:].copy())
+    arrays = dict(dat=np.zeros((len(f),2,8,8), np.uint8)+(f@[50,3,20,5,1]).astype(np.uint8)[:,None,None,None],
+                  cat=f[:,0].copy(), info=f[:,1:].copy())
     folder.mkdir(exist_ok=True)
     for kind,a in (arrays | changes).items():
         data = matrix(a)
@@ -120,16 +124,22 @@ def test_wrong_arrays(tmp_path):
     "Another dtype, shape, length, key, or labels in another order"
     refused('of float32', load_dataset, dsprites_file(tmp_path, imgs=np.zeros((24,64,64), np.float32)), space=SPRITES)
     refused('images [n,h,w]', load_dataset, dsprites_file(tmp_path, imgs=np.zeros((24,64), np.uint8)), space=SPRITES)
-    refused('should hold 24 images', load_dataset, dsprites_file(tmp_path, imgs=np.zeros((23,64,64), np.uint8)), space=SPRITES)
+    refused('should hold 24 images', load_dataset, dsprites_file(tmp_path, imgs=np.zeros((23,64,64), np.uint8)),
+            space=SPRITES)
     refused('should hold 737,280 images', load_dataset, dsprites_file(tmp_path))
     refused(["array 'imgs'","'images'"], load_dataset, write_npz(tmp_path/'dsprites.npz', images=PIXELS), space=GRID)
-    refused(['Python objects','pickle'], load_dataset, dsprites_file(tmp_path, imgs=np.array([{}]*24, dtype=object)), space=SPRITES)
-    refused("labels of 'b' are not", load_dataset, shapes_file(tmp_path, labels=GRID.to_factors(np.arange(24))[:,[0,2,1]]), space=GRID)
+    refused(['Python objects','pickle'], load_dataset, dsprites_file(tmp_path, imgs=np.array([{}]*24, dtype=object)),
+            space=SPRITES)
+    refused("labels of 'b' are not", load_dataset,
+            shapes_file(tmp_path, labels=GRID.to_factors(np.arange(24))[:,[0,2,1]]), space=GRID)
     refused('[24,3]', load_dataset, shapes_file(tmp_path, labels=np.zeros((24,2))), space=GRID)
     refused('1,036,800 images', load_dataset, write_npz(tmp_path/'mpi3d_real.npz', images=PIXELS))
-    refused('[n,2,h,w]', load_dataset, norb_folder(tmp_path/'n', dat=np.zeros((24,8,8), np.uint8)), partition='train', space=NORB)
-    refused('some come twice', load_dataset, norb_folder(tmp_path/'m', cat=np.tile(np.int32([0,1]), 24), dat=np.zeros((48,2,8,8), np.uint8),
-            info=np.int32([[t,e,2*a,l] for t in (4,9) for e in range(2) for a in range(3) for l in range(2)]*2)), partition='train', space=NORB)
+    refused('[n,2,h,w]', load_dataset, norb_folder(tmp_path/'n', dat=np.zeros((24,8,8), np.uint8)), partition='train',
+            space=NORB)
+    refused('some come twice', load_dataset, norb_folder(tmp_path/'m', cat=np.tile(np.int32([0,1]), 24),
+                                                         dat=np.zeros((48,2,8,8), np.uint8),
+            info=np.int32([[t,e,2*a,l] for t in (4,9) for e in range(2) for a in range(3) for l in range(2)]*2)),
+            partition='train', space=NORB)
     refused('car_001_mesh.mat', load_dataset, cars_file(tmp_path/'c.tar.gz', **{'data/cars/car_001_mesh.mat':b'MATLAB 5.0'}), space=CARS)
 
 def test_pickles_are_never_loaded(tmp_path):
@@ -142,7 +152,8 @@ def test_pickles_are_never_loaded(tmp_path):
 # Archives that do harm
 def test_archives_that_climb(tmp_path):
     for name in ('../x.png', '/x.png', 'a/../../x.png', 'C:\\x.png', '..\\x.png'):
-        with zipfile.ZipFile(tmp_path/'a.zip', 'w') as z: z.writestr('ok.png', png(PIXELS[0])); z.writestr(name, png(PIXELS[1]))
+        with zipfile.ZipFile(tmp_path/'a.zip', 'w') as z:
+            z.writestr('ok.png', png(PIXELS[0])); z.writestr(name, png(PIXELS[1]))
         refused(['a.zip','inside itself'], load_dataset, tmp_path/'a.zip')
         refused(['c.tar.gz','inside itself'], load_dataset, cars_file(tmp_path/'c.tar.gz', **{name:b''}), space=CARS)
     assert left(tmp_path.parent/'x.png')==[]
@@ -152,13 +163,15 @@ def test_archive_bombs(tmp_path, cache):
     with zipfile.ZipFile(tmp_path/'a.zip', 'w', zipfile.ZIP_DEFLATED) as z:
         with z.open('zeros.png', 'w') as f: [f.write(bytes(2**20)) for _ in range(65)]
     refused(['a.zip','archive bomb'], load_dataset, tmp_path/'a.zip')
-    with pytest.warns(UserWarning), zipfile.ZipFile(tmp_path/'b.zip', 'w') as z: [z.writestr('a.png', png(PIXELS[i])) for i in (0,1)]
+    with pytest.warns(UserWarning), zipfile.ZipFile(tmp_path/'b.zip', 'w') as z:
+        [z.writestr('a.png', png(PIXELS[i])) for i in (0,1)]
     refused(['b.zip','a.png 2 times'], load_dataset, tmp_path/'b.zip')
     with zipfile.ZipFile(tmp_path/'c.zip', 'w') as z:
         link = zipfile.ZipInfo('a.png'); link.external_attr = 0o120777<<16
         z.writestr(link, '/etc/passwd')
     refused(['c.zip','a.png is a link'], load_dataset, tmp_path/'c.zip')
-    head = io.BytesIO(); np.lib.format.write_array_header_1_0(head, dict(descr='|u1', fortran_order=False, shape=(2**40,64,64)))
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, dict(descr='|u1', fortran_order=False, shape=(2**40,64,64)))
     with zipfile.ZipFile(tmp_path/'mpi3d_toy.npz', 'w') as z: z.writestr('images.npy', head.getvalue()+bytes(100))
     refused('mpi3d_toy.npz', load_dataset, tmp_path/'mpi3d_toy.npz')
     gz = next(norb_folder(tmp_path/'n', zipped=True).glob('*dat.mat.gz'))
@@ -182,7 +195,8 @@ def test_gaps_in_a_grid(tmp_path):
     refused('numbered 0 to 737,279, lacks 737,257', load_dataset, folder)                 # the name says Isaac3D
     (folder/'images'/'000013.png').write_bytes(png(PIXELS[13])[:50]); ds = load_dataset(folder, space=GRID)
     refused('000013.png', ds.images, [12,13]); assert [*ds.find_broken()]==['images/000013.png']
-    (folder/'more').mkdir(); (folder/'more'/'000002.png').write_bytes(png(PIXELS[2])); refused('000002.png', load_dataset, folder, space=GRID)
+    (folder/'more').mkdir(); (folder/'more'/'000002.png').write_bytes(png(PIXELS[2]))
+    refused('000002.png', load_dataset, folder, space=GRID)
     refused('holds 23', load_dataset, numbered(tmp_path/'b'), space=FactorSpace(['a'], [23]))
 
 # Labels
@@ -203,7 +217,8 @@ def test_labels_of_nothing(tmp_path):
     refused(["'a'",'only 1'], opened, 'file,a\n0.png,1\n1.png,1')
     refused("holds inf in 'a'", opened, 'file,a\n0.png,1\n1.png,inf')
     refused('header', opened, 'file\n0.png'); refused('is empty', opened, '')
-    (folder/'dataset.json').write_text(json.dumps(dict(labels=[['0.png',0],['gone.png',1]]))); refused(['dataset.json','gone.png'], load_dataset, folder)
+    (folder/'dataset.json').write_text(json.dumps(dict(labels=[['0.png',0],['gone.png',1]])))
+    refused(['dataset.json','gone.png'], load_dataset, folder)
     (folder/'dataset.json').write_text('{"labels": [["0.png"'); refused('dataset.json', load_dataset, folder)
 
 def test_partly_labelled_photos_train(tmp_path):
@@ -213,15 +228,18 @@ def test_partly_labelled_photos_train(tmp_path):
     from semistyle.training.gan import StyleGANLearner
     from semistyle.training.presets import semi_terms
     rows = [f"{i}.png,{'' if i%3==0 else i%2},{'' if i%2 else i%4},{'' if i%5==0 else i/7}" for i in range(16)]
-    ds = load_dataset(photos(tmp_path/'photos', 20), labels=csv_of(tmp_path, 'file,round,steps,height\n'+'\n'.join(rows)))
+    ds = load_dataset(photos(tmp_path/'photos', 20),
+                      labels=csv_of(tmp_path, 'file,round,steps,height\n'+'\n'.join(rows)))
     assert [o['kind'] for o in ds.attributes]==['binary','binary','continuous'] and len(ds)==20
     split = split_labels(ds, 0.5); split.save(tmp_path/'s.json'); split = LabelSplit.load(tmp_path/'s.json', ds.space)
     assert len(split)==10 and not np.isnan(ds.codes(split.labelled)).all(1).any()
-    counts = label_counts(ds); assert [o['labelled'] for o in counts]==[10,8,12] and all(o['labelled']+o['missing']==20 for o in counts)
+    counts = label_counts(ds)
+    assert [o['labelled'] for o in counts]==[10,8,12] and all(o['labelled']+o['missing']==20 for o in counts)
     loader = FactorLoader(ds, split, bs=4, labelled_bs=4, n_batches=6)
     assert any(loader.draw(i)[2].isnan().any() for i in range(6))
     set_seed(0)
-    g,d = semi_networks(3, 16, 3, dict(z_dim=4, w_dim=8, channel_base=64, channel_max=8), dict(channel_base=64, channel_max=8))
+    g,d = semi_networks(3, 16, 3, dict(z_dim=4, w_dim=8, channel_base=64, channel_max=8),
+                        dict(channel_base=64, channel_max=8))
     learn = StyleGANLearner(loader, g, d, semi_terms(gamma_e=1.), sample_codes=ds.space.sample_codes)
     learn.fit(1)
     assert all(torch.isfinite(o) for o in learn.losses.values()) and 'd.supervised_code' in learn.losses
@@ -229,14 +247,17 @@ def test_partly_labelled_photos_train(tmp_path):
 
 def test_importer_reports(tmp_path):
     "Hidden files are listed, broken ones only left out on request"
-    folder = photos(tmp_path/'photos'); (folder/'.DS_Store').write_bytes(b''); (folder/'notes.txt').write_text('x'); (folder/'3.png').write_bytes(b'')
+    folder = photos(tmp_path/'photos'); (folder/'.DS_Store').write_bytes(b''); (folder/'notes.txt').write_text('x')
+    (folder/'3.png').write_bytes(b'')
     ds = load_dataset(folder, 8)
     assert ds.report==dict(hidden=['.DS_Store'], other=['notes.txt'], broken={}, images=6)
     refused('3.png', ds.images, range(6))
     with pytest.warns(UserWarning, match='1 broken'): ds = load_dataset(folder, 8, skip_broken=True)
     assert len(ds)==5 and [*ds.report['broken']]==['3.png'] and ds.images(range(5)).shape==(5,8,8,3)
-    for kw in (dict(fit='squash'), dict(filter='sinc'), dict(channels=2), dict(resolution=3)): refused('should be', load_dataset, folder, **kw)
-    refused('options among', load_dataset, folder, lables='x'); refused('should hold images', load_dataset, tmp_path/'cache') if (tmp_path/'cache').exists() else None
+    for kw in (dict(fit='squash'), dict(filter='sinc'), dict(channels=2), dict(resolution=3)):
+        refused('should be', load_dataset, folder, **kw)
+    refused('options among', load_dataset, folder, lables='x')
+    refused('should hold images', load_dataset, tmp_path/'cache') if (tmp_path/'cache').exists() else None
     assert load_dataset(folder, 8, fit='pad', filter='lanczos').resize==dict(filter='lanczos', fit='pad', background=255, native=[16,16], resolution=8)
 
 # Big files, many processes, sudden ends
@@ -252,7 +273,8 @@ print(peak()-a)"""
     with zipfile.ZipFile(tmp_path/'big.npz', 'w', allowZip64=True) as z, z.open('images.npy', 'w') as f:
         np.lib.format.write_array_header_1_0(f, dict(descr='|u1', fortran_order=False, shape=(50_000,64,64)))
         for _ in range(50): f.write(bytes(1000*4096))
-    out = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env=os.environ | dict(OMP_NUM_THREADS='1'))
+    out = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
+                         env=os.environ | dict(OMP_NUM_THREADS='1'))
     assert out.returncode==0 and float(out.stdout)<30, (out.stdout, out.stderr)
 
 def _same(ds, want, seed):
@@ -310,7 +332,8 @@ def server():
 def test_download_to_dataset(tmp_path, server, monkeypatch):
     "From a mirror: interrupted, gone on with, checked, opened; another checksum is refused and the file not kept"
     data = write_npz(tmp_path/'x.npz', images=PIXELS).read_bytes(); root,told = tmp_path/'root',[]
-    good = pub.Published([('mpi3d_toy.npz', [f'{server}/gone.npz'], hashlib.md5(data).hexdigest())], pub._sets['mpi3d-toy'].opens, 'https://page')
+    good = pub.Published([('mpi3d_toy.npz', [f'{server}/gone.npz'], hashlib.md5(data).hexdigest())],
+                         pub._sets['mpi3d-toy'].opens, 'https://page')
     monkeypatch.setitem(pub._sets, 'mpi3d-toy', good)
     Server.files,Server.cut = {'mpi3d_toy.npz':data},{'mpi3d_toy.npz':len(data)//5}
     refused(['the line broke','gone.npz','mpi3d_toy.npz'], download_dataset, 'mpi3d-toy', root, mirrors=[server])
@@ -321,12 +344,16 @@ def test_download_to_dataset(tmp_path, server, monkeypatch):
     assert told[-1]==('mpi3d_toy.npz', len(data), len(data)) and left(root)==['mpi3d-toy/mpi3d_toy.npz']
     np.testing.assert_array_equal(load_dataset('mpi3d-toy', root=root, space=GRID).images(range(24)), PIXELS)
     Server.files = {'mpi3d_toy.npz':data[:-1]+b'x'}
-    refused('its md5 should be', download_dataset, 'mpi3d-toy', tmp_path/'else', mirrors=[server]); assert not any(o.endswith('.npz') for o in left(tmp_path/'else'))
+    refused('its md5 should be', download_dataset, 'mpi3d-toy', tmp_path/'else', mirrors=[server])
+    assert not any(o.endswith('.npz') for o in left(tmp_path/'else'))
 
 def test_no_internet(tmp_path):
     "Where nothing answers, the error has the addresses and the file's name"
-    refused(['http://127.0.0.1:9/a.npz','a.npz','save the file as'], download, ['http://127.0.0.1:9/a.npz'], tmp_path/'a.npz', tries=1, timeout=2)
-    for name in pub.published_sets(): refused([name,'Where there is internet','https' if name!='cars3d' else 'http'], load_dataset, name, root=tmp_path)
+    refused(['http://127.0.0.1:9/a.npz','a.npz','save the file as'], download, ['http://127.0.0.1:9/a.npz'],
+            tmp_path/'a.npz', tries=1, timeout=2)
+    for name in pub.published_sets():
+        refused([name,'Where there is internet','https' if name!='cars3d' else 'http'], load_dataset, name,
+                root=tmp_path)
 
 # Formats of others
 def test_registered_format(tmp_path):
@@ -354,4 +381,5 @@ def test_factors_in_noise(name):
     res = check_factors(world)
     assert res['ok'] and res['sizes']==[3,6,40,32,32], res['problems']
     assert 'y is suspect' in check_factors(Declared(world, sizes=[3,6,32,32,40]))['problems'][0]
-    if name=='sprites-swirl': assert 'y is suspect: its lines begin' in check_factors(Declared(world, off=1))['problems'][0]
+    if name=='sprites-swirl':
+        assert 'y is suspect: its lines begin' in check_factors(Declared(world, off=1))['problems'][0]

@@ -18,13 +18,15 @@ def learner(preset, device, dtype=torch.float32, cbs=(), **how):
     "A Learner of a preset whose networks were made on a device, with a batch of it"
     p = get_preset(preset, **how)
     with torch.device(device): g,d = preset_networks(p, 3)
-    learn = StyleGANLearner(Loader(), g, d, [*preset_terms(p), GeneratorEMA(), *cbs], sample_codes=lambda n: torch.rand(n, g.c_dim), dtype=dtype)
+    learn = StyleGANLearner(Loader(), g, d, [*preset_terms(p), GeneratorEMA(), *cbs],
+                            sample_codes=lambda n: torch.rand(n, g.c_dim), dtype=dtype)
     x = torch.randn(8, 3, *[p['img_resolution']]*2, device=device)
     learn.xb,learn.yb = ((x, x[:4]),(torch.rand(4, 3, device=device),)) if p['kind']=='semi' else ((x,),())
     learn.create_opt()
     return learn
 
-SEMI = [('robot-16', dict(grow_share=0., **o)) for o in ({}, dict(smoothness='cutmix'), dict(smoothness='cutout'), dict(image_weight=1., eta=.5))]
+SEMI = [('robot-16', dict(grow_share=0., **o)) for o in ({}, dict(smoothness='cutmix'), dict(smoothness='cutout'),
+                                                         dict(image_weight=1., eta=.5))]
 KINDS = [*SEMI, ('world-16', {}), ('info-robot-32', dict(grow_share=0., kernels=False)), ('info-digits-8', {})]
 
 @pytest.mark.parametrize('preset,how', KINDS, ids=lambda o: o if isinstance(o, str) else '-'.join(map(str, o.values())))
@@ -62,7 +64,8 @@ def test_a_fake_card_would_notice():
     try:
         with FakeTensorMode(), torch.no_grad():
             learn = learner('robot-16', 'cuda', grow_share=0.); learn.optimise = lambda name,loss: None
-            term = next(o for o in learn.cbs if isinstance(o, MixUpSmoothness)); term.shares = lambda x: torch.rand(len(x))
+            term = next(o for o in learn.cbs if isinstance(o, MixUpSmoothness))
+            term.shares = lambda x: torch.rand(len(x))
             with pytest.raises(Exception, match='cpu'): learn._do_one_batch()
     finally: _fold_matrix.cache_clear()
 
@@ -100,11 +103,13 @@ DEVICE = re.compile(r"cuda|'mps'|\.type ?[=!]=|autocast\(|memory_format\(|pin_me
 def test_every_line_that_asks_for_a_device_is_listed():
     "The table of `bench.gpu` names each module in which the device decides something"
     table = (ROOT/'nbs'/'bench'/'83c_gpu.ipynb').read_text()
-    found = {p.relative_to(ROOT/'semistyle').with_suffix('').as_posix().replace('/', '.') for p in (ROOT/'semistyle').rglob('*.py')
+    found = {p.relative_to(ROOT/'semistyle').with_suffix('').as_posix().replace('/', '.')
+             for p in (ROOT/'semistyle').rglob('*.py')
              if p.name not in ('_modidx.py','gpu.py') and DEVICE.search(re.sub(r'#.*|"[^"\n]*"', '', p.read_text()))}
     missing = [o for o in found if o not in table]
     assert not missing, sorted(missing)
 
 def test_bench_without_a_card():
-    if torch.cuda.is_available() or torch.backends.mps.is_available(): pytest.skip('there is a GPU: run `semistyle_bench gpu`')
+    if torch.cuda.is_available() or torch.backends.mps.is_available():
+        pytest.skip('there is a GPU: run `semistyle_bench gpu`')
     refuses('semistyle_bench', 'gpu', says=['a GPU should be here for gpu','finds none: run it where there is one'])

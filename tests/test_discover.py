@@ -29,7 +29,9 @@ def saved(toy, tmp_path):
 
 @pytest.mark.slow
 def test_killed_and_resumed_ends_with_the_same_bits(tmp_path):
-    def start(out): return subprocess.Popen([sys.executable, '-W', 'ignore', '-c', RUN % 3, str(out)], env=os.environ | dict(OMP_NUM_THREADS='1'))
+    def start(out):
+        return subprocess.Popen([sys.executable, '-W', 'ignore', '-c', RUN % 3, str(out)],
+                                env=os.environ | dict(OMP_NUM_THREADS='1'))
     assert start(tmp_path/'whole').wait()==0
     p = start(tmp_path/'parts')
     while not (tmp_path/'parts'/'state').exists():
@@ -39,7 +41,8 @@ def test_killed_and_resumed_ends_with_the_same_bits(tmp_path):
     a,b = (load_state(tmp_path/o/'state')[0] for o in ('whole','parts'))
     for k in a: assert k.startswith('rng.') or torch.equal(a[k], b[k]), k
 
-@pytest.mark.parametrize('other,says', [(dict(num_ws=5, layers=(0,3)), 'num_ws=5'), (dict(num_ws=4, layers=(0,3), w_dim=9), 'w_dim=9'),
+@pytest.mark.parametrize('other,says', [(dict(num_ws=5, layers=(0,3)), 'num_ws=5'),
+                                        (dict(num_ws=4, layers=(0,3), w_dim=9), 'w_dim=9'),
                                         (dict(num_ws=4, layers=(0,3), seed=1), 'same sizes and other weights')])
 def test_directions_of_another_generator_are_refused(saved, other, says):
     with pytest.raises(ValueError, match=says): load_directions(saved, KnownGenerator(**other))
@@ -67,4 +70,5 @@ def test_discovery_leaves_the_generator_and_the_random_stream_alone(toy):
     g = KnownGenerator(num_ws=4, layers=(0,3)).train()
     was,stream = {k:v.clone() for k,v in g.state_dict().items()},torch.get_rng_state()
     learn_directions(g, as_features(lambda x: x, 'pixels'), n_directions=3, subspace=200, kimg=.016, progress=False)
-    assert g.training and all(torch.equal(v, was[k]) for k,v in g.state_dict().items()) and torch.equal(stream, torch.get_rng_state())
+    assert g.training and all(torch.equal(v, was[k])
+                              for k,v in g.state_dict().items()) and torch.equal(stream, torch.get_rng_state())

@@ -31,11 +31,12 @@ def model(tmp_path_factory):
 
 def other(**kwargs): return KnownGenerator(**dict(num_ws=4, layers=(0,3)) | kwargs)
 
-@pytest.mark.parametrize('g,says', [(other(num_ws=5), 'num_ws=5'), (other(w_dim=9), 'w_dim=9'), (other(seed=1), 'other weights')])
+@pytest.mark.parametrize('g,says', [(other(num_ws=5), 'num_ws=5'), (other(w_dim=9), 'w_dim=9'),
+                                    (other(seed=1), 'other weights')])
 def test_another_generators_directions_are_refused_everywhere(toy, g, says):
     d = Directions(toy.directions, owner_of(toy))
-    for use in (lambda: direction_similarity(g, pixels, d), lambda: distinct_directions(g, pixels, d), lambda: visible_steps(g, pixels, d),
-                lambda: short_list(g, pixels, d)):
+    for use in (lambda: direction_similarity(g, pixels, d), lambda: distinct_directions(g, pixels, d),
+                lambda: visible_steps(g, pixels, d), lambda: short_list(g, pixels, d)):
         with pytest.raises(ValueError, match=says): use()
 
 def test_tables_of_other_sizes(toy):
@@ -43,15 +44,18 @@ def test_tables_of_other_sizes(toy):
     for bad in (toy.directions[:,1:], toy.directions[...,1:], toy.directions[0], toy.directions[:0]):
         for judge in (discovery_scores, calibrate_steps):
             with pytest.raises(ValueError, match=r'should be \[n,4,8\] for this generator'): judge(known, toy, bad)
-    with pytest.raises(ValueError, match=r'`variations` should have shape \[n,4,8\]'): Directions(toy.directions[...,1:], owner_of(toy))
+    with pytest.raises(ValueError, match=r'`variations` should have shape \[n,4,8\]'):
+        Directions(toy.directions[...,1:], owner_of(toy))
     with pytest.raises(ValueError, match='variation should be'): apply_edit(torch.zeros(2,4,8), torch.zeros(3,8))
 
 @pytest.mark.parametrize('value', [math.nan, math.inf])
 def test_values_that_are_no_numbers(toy, value):
     d = toy.directions.clone(); d[1,0,0] = value
-    with pytest.raises(ValueError, match=r'NaN or infinity in numbers \[1\]'): discovery_scores(Attributes(toy.read, toy.names), toy, d)
+    with pytest.raises(ValueError, match=r'NaN or infinity in numbers \[1\]'):
+        discovery_scores(Attributes(toy.read, toy.names), toy, d)
     with pytest.raises(ValueError, match='directions 1 should be finite'): Directions(d, owner_of(toy))
-    with pytest.raises(ValueError, match='steps should be finite'): Directions(toy.directions, owner_of(toy), steps=[1,value,1,1])
+    with pytest.raises(ValueError, match='steps should be finite'):
+        Directions(toy.directions, owner_of(toy), steps=[1,value,1,1])
     with pytest.raises(ValueError, match='finite'): find_directions(other_nan(value), pixels, 'contra-bi', 3, **QUICK)
 
 def other_nan(value):
@@ -66,15 +70,19 @@ def test_a_subspace_of_another_size(toy):
     with pytest.raises(ValueError, match='k should be from 1 to 8'): learn_directions(toy, pixels, k=9, **QUICK)
 
 def test_settings_out_of_range(toy):
-    for bad,says in ((dict(n_directions=1), 'at least 2'), (dict(bs=1), 'bs should be .*at least 2'), (dict(steps=(0,1)), 'two positive numbers'),
-                     (dict(length=-1.), 'length should be positive'), (dict(kimg=0), 'kimg should be positive'), (dict(lr=0.), 'lr should be positive'),
-                     (dict(similarity='cosine'), 'similarity should be one of'), (dict(length=math.nan), 'length should be positive')):
+    for bad,says in ((dict(n_directions=1), 'at least 2'), (dict(bs=1), 'bs should be .*at least 2'),
+                     (dict(steps=(0,1)), 'two positive numbers'),
+                     (dict(length=-1.), 'length should be positive'), (dict(kimg=0), 'kimg should be positive'),
+                     (dict(lr=0.), 'lr should be positive'),
+                     (dict(similarity='cosine'), 'similarity should be one of'),
+                     (dict(length=math.nan), 'length should be positive')):
         with pytest.raises(ValueError, match=says): learn_directions(toy, pixels, **QUICK | bad)
 
 def test_a_report_of_a_broken_run_leaves_the_old_one(model, tmp_path):
     run_discovery(model, tmp_path/'out', 'sefa', 2, **QUICK)
     before = (tmp_path/'out'/'report.html').read_bytes()
-    with pytest.raises(ValueError, match='k should be from'): run_discovery(model, tmp_path/'out', 'contra-bi', 2, k=17, **QUICK)
+    with pytest.raises(ValueError, match='k should be from'):
+        run_discovery(model, tmp_path/'out', 'contra-bi', 2, k=17, **QUICK)
     assert (tmp_path/'out'/'report.html').read_bytes()==before
     load_directions(tmp_path/'out'/'directions')
 
@@ -84,6 +92,8 @@ def test_the_command_says_it_in_a_sentence(model, tmp_path):
     refuses('semistyle_discover', 'robot-oracle-32', *at, says=['should hold a generator'])
     refuses('semistyle_discover', model, *at, '--method', 'pca', says=['method should be one of'])
     refuses('semistyle_discover', model, *at, '--distinct', 2, says=['distinct should be at most 1, got 2'])
-    refuses('semistyle_discover', model, *at, '--words', model/'config.json', says=['words and clip should be given together'])
-    refuses('semistyle_discover', model, *at, '--directions', 40, '--method', 'ganspace', says=['k should be from 1 to 16'])
+    refuses('semistyle_discover', model, *at, '--words', model/'config.json',
+            says=['words and clip should be given together'])
+    refuses('semistyle_discover', model, *at, '--directions', 40, '--method', 'ganspace',
+            says=['k should be from 1 to 16'])
     refuses('semistyle_bench', 'discover', '--resolution', 48, says=['resolution should be one of'])

@@ -16,7 +16,8 @@ def model(tmp_path_factory):
     "An untrained StyleGAN2 of the robot's size"
     path,small = tmp_path_factory.mktemp('model')/'m',dict(channel_base=64, channel_max=8)
     set_seed(0)
-    save_model(path, dict(world='robot', resolution=32), generator=StyleGAN2Generator(32, z_dim=8, w_dim=16, mapping_layers=1, patch=2, **small),
+    save_model(path, dict(world='robot', resolution=32),
+               generator=StyleGAN2Generator(32, z_dim=8, w_dim=16, mapping_layers=1, patch=2, **small),
                discriminator=StyleGAN2Discriminator(32, patch=2, **small))
     return path
 
@@ -54,7 +55,8 @@ def test_rows_are_scored_kept_and_skipped(model, tmp_path):
     assert json.loads((tmp_path/'recog-att-0.json').read_text())['changes']==files['recog-att-0']['changes']
 
 def test_a_second_judge_reads_no_label(model, tmp_path):
-    driver.main('contrafeat_tables', seeds=1, rows='ganspace', set=f'model={model} directions=3 samples=200 n=2 second=robot-64 second_kimg=.1',
+    driver.main('contrafeat_tables', seeds=1, rows='ganspace',
+                set=f'model={model} directions=3 samples=200 n=2 second=robot-64 second_kimg=.1',
                 out=str(tmp_path), dirty=True)
     (line,) = json.loads((tmp_path/'m'/'ganspace-0.json').read_text())['rows']
     assert 0<=line['s_disen_regressed']<=1 and line['n_attributes_regressed']==9 and line['s_disen_regressed']!=line['s_disen']
@@ -83,10 +85,12 @@ def test_the_best_window_of_layers_is_found():
     _,before = contrafeat_tables.score(toy, whole, known, 20, 0)
     found = contrafeat_tables.best_windows(toy, whole, known, 0)
     _,after = contrafeat_tables.score(toy, found, known, 20, 0)
-    assert after['s_disen']>.9>before['s_disen'] and all(bool(o[0])!=bool(o[3]) for o in found.attention), (before['s_disen'], after['s_disen'], found.attention)
+    assert after['s_disen']>.9>before['s_disen'] and all(bool(o[0])!=bool(o[3])
+                                                         for o in found.attention), (before['s_disen'], after['s_disen'], found.attention)
 
 def test_rows_of_windows(model, tmp_path):
-    driver.main('contrafeat_tables', seeds=1, rows='windows', set=f'model={model} directions=3 samples=200 n=2', out=str(tmp_path), dirty=True)
+    driver.main('contrafeat_tables', seeds=1, rows='windows', set=f'model={model} directions=3 samples=200 n=2',
+                out=str(tmp_path), dirty=True)
     for o in ('ganspace','sefa'):
         r = json.loads((tmp_path/'m'/f'{o}-window-0.json').read_text())
         assert r['rows'][0]['method']==f'{o}-window' and len(r['attention'])==3 and {v for o in r['attention'] for v in o}<={0.,1.}

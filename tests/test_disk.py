@@ -6,7 +6,9 @@ import pytest
 from commands import ONE_THREAD,run,script
 from conftest import ROOT
 
-def may_mount(): return shutil.which('unshare') and not subprocess.run(['unshare','-rm','true'], stderr=subprocess.DEVNULL).returncode
+def may_mount():
+    return shutil.which('unshare') and not subprocess.run(['unshare','-rm','true'],
+                                                          stderr=subprocess.DEVNULL).returncode
 
 DISK = f"""
 import runpy,subprocess,sys,time
@@ -48,7 +50,8 @@ SIZES = {'train':(16,120,300,700), 'discover':(16,100,300), 'pack':(200,), 'edit
 def test_few_inodes_and_few_bytes(kind, tmp_path):
     if not may_mount(): pytest.skip('this machine lets nobody mount a file system')
     limits = [f'nr_inodes={n}' for n in INODES[kind]]+[f'size={n}k' for n in SIZES[kind]]
-    r = subprocess.run(['unshare','-rm',sys.executable,'-W','ignore','-c',DISK,kind,tmp_path,*limits], capture_output=True, text=True, env=os.environ | ONE_THREAD)
+    r = subprocess.run(['unshare','-rm',sys.executable,'-W','ignore','-c',DISK,kind,tmp_path,*limits],
+                       capture_output=True, text=True, env=os.environ | ONE_THREAD)
     assert not r.returncode, r.stdout+r.stderr[-3000:]
     print(r.stdout)
     assert not r.stdout.startswith('0 '), 'none of the limits was small enough'
@@ -57,7 +60,8 @@ TRAIN = ['--world','sprites','--preset','robot-16','--kimg','4','--save','.04','
 
 def started(*before, out, **kwargs):
     "A training that has saved once"
-    p = subprocess.Popen([*before, sys.executable, script('semistyle_train'), *TRAIN, '--out', out], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    p = subprocess.Popen([*before, sys.executable, script('semistyle_train'), *TRAIN, '--out', out],
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                          env=os.environ | ONE_THREAD, **kwargs)
     while not (out/'state').exists(): assert p.poll() is None, p.stderr.read(); time.sleep(.05)
     return p
@@ -85,7 +89,8 @@ def test_a_folder_that_is_moved(tmp_path):
     assert r.code==0 and not [o for o in (tmp_path/'a').rglob('*') if o.is_file()], r.err
 
 @pytest.mark.slow
-@pytest.mark.parametrize('how,says', [('umount -l', 'its disk went away'), ('mount -o remount,ro', 'the disk is read-only')], ids=['gone','read-only'])
+@pytest.mark.parametrize('how,says', [('umount -l', 'its disk went away'),
+                                      ('mount -o remount,ro', 'the disk is read-only')], ids=['gone','read-only'])
 def test_a_disk_that_goes_away(how, says, tmp_path):
     "In the middle of a training; nothing is written to the place where it was mounted"
     if not may_mount(): pytest.skip('this machine lets nobody mount a file system')
@@ -105,7 +110,8 @@ def test_a_limit_on_the_size_of_a_file(kb, tmp_path):
     "RLIMIT_FSIZE, as some clusters set it; with it lifted the run starts or goes on"
     def limit(): resource.setrlimit(resource.RLIMIT_FSIZE, (kb*1024,kb*1024))
     args = ['--world','sprites','--preset','robot-16','--kimg','.08','--save','.04','--threads','1']
-    p = subprocess.run([sys.executable, script('semistyle_train'), *args, '--out', tmp_path/'a'], capture_output=True, text=True, env=os.environ | ONE_THREAD, preexec_fn=limit)
+    p = subprocess.run([sys.executable, script('semistyle_train'), *args, '--out', tmp_path/'a'], capture_output=True,
+                       text=True, env=os.environ | ONE_THREAD, preexec_fn=limit)
     last = [o for o in p.stderr.replace('\r', '\n').split('\n') if o.strip()][-1]
     assert p.returncode==2 and 'could not write' in last and 'larger than is allowed here' in last and 'Traceback' not in p.stderr, p.stderr[-2000:]
     r = run('semistyle_train', *args, '--out', tmp_path/'a') if not (tmp_path/'a'/'run.json').exists() else run('semistyle_train', '--out', tmp_path/'a', '--resume')

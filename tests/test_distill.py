@@ -41,7 +41,9 @@ def model(tmp_path_factory):
 
 @pytest.mark.slow
 def test_killed_and_resumed_ends_with_the_same_bits(tmp_path):
-    def start(out): return subprocess.Popen([sys.executable, '-W', 'ignore', '-c', RUN % 12, str(out)], env=os.environ | dict(OMP_NUM_THREADS='1'))
+    def start(out):
+        return subprocess.Popen([sys.executable, '-W', 'ignore', '-c', RUN % 12, str(out)],
+                                env=os.environ | dict(OMP_NUM_THREADS='1'))
     assert start(tmp_path/'whole').wait()==0
     p = start(tmp_path/'parts')
     while not (tmp_path/'parts'/'state').exists():
@@ -84,15 +86,18 @@ def test_a_world_of_one_factor_has_pure_pairs_only():
     assert ((a!=b).sum(1)==1).all() and (b<world.space.sizes).all() and (b>=0).all()
 
 def test_grey_pictures_and_an_encoder_of_another_size(tmp_path):
-    res = train_vae(WorldPairs(load_world('sprites', 16), bs=16), 'adaptive', kimg=.05, width=4, hidden=8, z_dim=3, progress=False)
+    res = train_vae(WorldPairs(load_world('sprites', 16), bs=16), 'adaptive', kimg=.05, width=4, hidden=8, z_dim=3,
+                    progress=False)
     res.save(tmp_path/'vae')
     vae = load_model(tmp_path/'vae').vae
     assert vae.img_shape==(1,16,16)
-    with pytest.raises(ValueError, match=r'images for this VAE should be \[N,1,16,16\], got \[2, 3, 16, 16\]'): vae.encode(torch.zeros(2,3,16,16))
+    with pytest.raises(ValueError, match=r'images for this VAE should be \[N,1,16,16\], got \[2, 3, 16, 16\]'):
+        vae.encode(torch.zeros(2,3,16,16))
 
 def test_the_driver_writes_a_file_a_row_and_skips_it(tmp_path, capsys):
     changed = 'kimg=.1 resolution=16 metrics=mig n=500 keep=group_mixed_50'
-    def compute(): driver.main('distill', seeds=1, rows='group_mixed_50 beta_tcvae', set=changed, out=str(tmp_path), dirty=True)
+    def compute():
+        driver.main('distill', seeds=1, rows='group_mixed_50 beta_tcvae', set=changed, out=str(tmp_path), dirty=True)
     compute()
     assert sorted(o.name for o in tmp_path.iterdir())==['beta_tcvae-0.json','group_mixed_50-0','group_mixed_50-0.json']
     row = read_json(tmp_path/'group_mixed_50-0.json')['rows'][0]
@@ -114,25 +119,32 @@ def test_the_driver_on_generated_pairs(model, tmp_path, capsys):
         assert f'pairs along {n} directions' in capsys.readouterr().out
 
 def test_the_command(model, tmp_path):
-    res = run('semistyle_distill', str(model/'m'), str(model/'d'), '--out', str(tmp_path/'out'), '--kimg', '.1', '--pairs', '20')
+    res = run('semistyle_distill', str(model/'m'), str(model/'d'), '--out', str(tmp_path/'out'), '--kimg', '.1',
+              '--pairs', '20')
     assert res.code==0, res.err
     assert {o.name for o in (tmp_path/'out').iterdir()}=={'dimensions.png','distill.json','run','vae'}
     assert 'semistyle_distill' in read_json(tmp_path/'out'/'distill.json')['command']
 
 def test_the_command_without_directions(tmp_path):
     "A method by its name learns from single pictures, and is gone on with as itself alone"
-    def args(method, *more): return ['room', '--method', method, '--resolution', 16, '--kimg', .1, '--n', 2000, '--out', tmp_path/method, *more]
+    def args(method, *more):
+        return ['room', '--method', method, '--resolution', 16, '--kimg', .1, '--n', 2000, '--out', tmp_path/method,
+                *more]
     for method,has in (('factor-vae','density_ratio'), ('beta-tcvae','total_correlation')):
         res = run('semistyle_distill', *args(method))
         assert res.code==0 and f'{method} of room in 10 dimensions' in res.out, res.err
         about = read_json(tmp_path/method/'distill.json')
         assert [*about['settings']['terms']]==[has] and about['method']==method and 0<=about['metrics']['mig']<=1
-    refuses('semistyle_distill', *args('factor-vae', '--resume', '--beta', 7), says=['should be resumed with its own settings'])
+    refuses('semistyle_distill', *args('factor-vae', '--resume', '--beta', 7),
+            says=['should be resumed with its own settings'])
     refuses('semistyle_distill', *args('dip-vae'), says=['method should be one of beta-vae, factor-vae, beta-tcvae'])
-    for more in ([],['found','--method','beta-vae']): refuses('semistyle_distill', 'shapes', *more, says=['directions or a --method should be given'])
+    for more in ([],['found','--method','beta-vae']):
+        refuses('semistyle_distill', 'shapes', *more, says=['directions or a --method should be given'])
 
-@pytest.mark.parametrize('args,says', [(['m','m'], 'should hold directions.json'), (['nowhere','d'], 'model should be one of'),
-                                       (['m','d','--rule','gvae'], "rule should be one of"), (['m','d','--pairs','0'], 'pairs should be at least 2'),
+@pytest.mark.parametrize('args,says', [(['m','m'], 'should hold directions.json'),
+                                       (['nowhere','d'], 'model should be one of'),
+                                       (['m','d','--rule','gvae'], "rule should be one of"),
+                                       (['m','d','--pairs','0'], 'pairs should be at least 2'),
                                        (['m','d','--world','moon'], "world should be a rendered one, got 'moon'")])
 def test_the_command_says_what_is_wrong(model, tmp_path, args, says):
     args = [str(model/o) if o in ('m','d') else o for o in args]
@@ -157,8 +169,12 @@ def test_directions_of_others(model, tmp_path, kind):
     assert r.code==0 and '3 directions in 10 dimensions' in r.out, r.err
     assert read_json(tmp_path/'o'/'distill.json')['directions']==[f'v {i}' for i in range(3)]
     write(torch.randn(3,16), path)
-    refuses('semistyle_distill', model/'m', path, '--out', tmp_path/'o', *size, '--resume', says=['should be new or the store of this data set'])
-    for bad,says in ((torch.randn(3,9), 'has shape [3, 9]'), (torch.randn(3,16)*float('nan'), 'holds NaN or infinity'), (torch.ones(3,16).long(), 'should hold floating-point numbers')):
-        refuses('semistyle_distill', model/'m', write(bad, tmp_path/f'bad.{kind}'), '--out', tmp_path/'bad', *size, says=[says])
-    refuses('semistyle_distill', model/'m', tmp_path/f'gone.{kind}', '--out', tmp_path/'bad', *size, says=['is missing'])
+    refuses('semistyle_distill', model/'m', path, '--out', tmp_path/'o', *size, '--resume',
+            says=['should be new or the store of this data set'])
+    for bad,says in ((torch.randn(3,9), 'has shape [3, 9]'), (torch.randn(3,16)*float('nan'), 'holds NaN or infinity'),
+                     (torch.ones(3,16).long(), 'should hold floating-point numbers')):
+        refuses('semistyle_distill', model/'m', write(bad, tmp_path/f'bad.{kind}'), '--out', tmp_path/'bad', *size,
+                says=[says])
+    refuses('semistyle_distill', model/'m', tmp_path/f'gone.{kind}', '--out', tmp_path/'bad', *size,
+            says=['is missing'])
     assert not (tmp_path/'bad').exists()

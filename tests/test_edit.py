@@ -25,19 +25,22 @@ def made(tmp_path_factory):
             if 'noise.strength' in k: p.data += .3
         save_model(tmp/name, dict(space=SPACE), generator=g, discriminator=d)
     g = load_model(tmp/'model').generator
-    save_directions(tmp/'found'/'directions', Directions(torch.randn(2, g.num_ws, 16), owner_of(g), ['smile','a=b'], [.5,2]))
+    save_directions(tmp/'found'/'directions', Directions(torch.randn(2, g.num_ws, 16), owner_of(g), ['smile','a=b'],
+                                                         [.5,2]))
     (tmp/'photos').mkdir()
     a = np.random.default_rng(0).integers(0, 256, (40,60,3), dtype=np.uint8)
     exif = Image.Exif(); exif[274] = 8
     for name,im in dict(rgb=Image.fromarray(a), grey=Image.fromarray(a[...,0]), cmyk=Image.fromarray(a).convert('CMYK'),
-                        rgba=Image.fromarray(np.dstack([a, a[...,:1]])), sixteen=Image.fromarray(a[...,0].astype(np.uint16)*257)).items():
+                        rgba=Image.fromarray(np.dstack([a, a[...,:1]])),
+                        sixteen=Image.fromarray(a[...,0].astype(np.uint16)*257)).items():
         im.save(tmp/'photos'/(f'{name}.tif' if name=='cmyk' else f'{name}.png'))
     Image.fromarray(a).save(tmp/'photos'/'turned.png', exif=exif)
     return tmp
 
 @pytest.fixture(scope='module')
 def edited(made):
-    r = run('semistyle_edit', made/'photos'/'rgb.png', '--model', made/'model', *QUICK, '--out', made/'e', '--direction', 'smile=2.5',
+    r = run('semistyle_edit', made/'photos'/'rgb.png', '--model', made/'model', *QUICK, '--out', made/'e',
+            '--direction', 'smile=2.5',
             '--direction', 'a=b=-1', '--factor', 'wall size=.3', '--directions', made/'found')
     assert r.code==0, r.err
     assert 'Edit(rgb: smile=2.5, a=b=-1, wall size=0.3)' in r.out and 'psnr' in r.out
@@ -59,11 +62,13 @@ def test_replayed_from_the_folder_alone(edited, tmp_path):
     assert r.code==0, r.err
     a,b = load_edit(edited),load_edit(tmp_path/'again')
     assert torch.equal(a.styles(), b.styles()) and (a.drawn==b.drawn).all() and (a.drawn!=a.photos).any()
-    for o in ('edit/edit.safetensors','before_after.png','strips.png'): assert (edited/o).read_bytes()==(tmp_path/'again'/o).read_bytes()
+    for o in ('edit/edit.safetensors','before_after.png','strips.png'):
+        assert (edited/o).read_bytes()==(tmp_path/'again'/o).read_bytes()
 
 def test_edited_again(edited, made, tmp_path):
     "New moves replace the earlier ones, or join them; a number is a direction, too; layers are heeded"
-    r = run('semistyle_edit', edited, '--out', tmp_path/'a', '--direction', '1=.5', '--directions', made/'found', '--layers', '0,2-3')
+    r = run('semistyle_edit', edited, '--out', tmp_path/'a', '--direction', '1=.5', '--directions', made/'found',
+            '--layers', '0,2-3')
     assert r.code==0 and 'Edit(rgb: a=b=0.5)' in r.out, r.err
     v = load_edit(tmp_path/'a').moves[0]['variation'][0].abs().sum(1)
     assert (v>0).tolist()==[True,False,True,True,False,False]
@@ -72,7 +77,8 @@ def test_edited_again(edited, made, tmp_path):
 
 def test_many_photographs(made, tmp_path):
     "A folder of grey, RGBA, CMYK, 16-bit and turned ones, and one more by name"
-    r = run('semistyle_edit', made/'photos', made/'photos'/'rgb.png', '--model', made/'model', *QUICK, '--space', 'w', '--out', tmp_path/'e', '--factor', 'hue=0')
+    r = run('semistyle_edit', made/'photos', made/'photos'/'rgb.png', '--model', made/'model', *QUICK, '--space', 'w',
+            '--out', tmp_path/'e', '--factor', 'hue=0')
     assert r.code==0, r.err
     e = load_edit(tmp_path/'e')
     assert [*e.names[:2],*e.names[3:6]]==['cmyk','grey','rgba','sixteen','turned'] and e.photos.shape==(7,16,16,3)
@@ -90,8 +96,10 @@ def test_many_photographs(made, tmp_path):
     (['tiny.png','--model','model',*QUICK], ["choose filter='lanczos'"]),
     (['photos/rgb.png','--model','model',*QUICK,'--direction','smile'], ['NAME=AMOUNT']),
     (['photos/rgb.png','--model','model',*QUICK,'--direction','smile=1'], ['directions of model should be given']),
-    (['photos/rgb.png','--model','model',*QUICK,'--direction','frown=1','--directions','found'], ["one of ['smile', 'a=b'], got 'frown'"]),
-    (['photos/rgb.png','--model','other',*QUICK,'--direction','smile=1','--directions','found'], ['same sizes and other weights']),
+    (['photos/rgb.png','--model','model',*QUICK,'--direction','frown=1','--directions','found'],
+     ["one of ['smile', 'a=b'], got 'frown'"]),
+    (['photos/rgb.png','--model','other',*QUICK,'--direction','smile=1','--directions','found'],
+     ['same sizes and other weights']),
     (['photos/rgb.png','--model','model',*QUICK,'--factor','age=1'], ["one of ['hue', 'wall size'], got 'age'"]),
     (['photos/rgb.png','--model','model',*QUICK,'--factor','hue=7'], ['from 0 to 1, got 7']),
     (['photos/rgb.png','--model','model',*QUICK,'--layers','0-9'], ['layers should be some of 0 to 5']),
@@ -143,20 +151,29 @@ def test_latents_and_directions_of_others(made, tmp_path, kind):
     if kind=='npy': np.save(tmp_path/'a.npy', ws.numpy()); np.save(tmp_path/'smile.npy', v.numpy())
     elif kind=='npz': np.savez(tmp_path/'a.npz', a=ws.double().numpy()); np.savez(tmp_path/'smile.npz', smile=v.numpy())
     else: torch.save(ws, tmp_path/'a.pt'); torch.save(dict(smile=v[0]), tmp_path/'smile.pt')
-    r = run('semistyle_edit', '--latents', tmp_path/f'a.{kind}', '--model', made/'model', '--out', tmp_path/'e', '--directions', tmp_path/f'smile.{kind}', '--direction', 'smile=2')
+    r = run('semistyle_edit', '--latents', tmp_path/f'a.{kind}', '--model', made/'model', '--out', tmp_path/'e',
+            '--directions', tmp_path/f'smile.{kind}', '--direction', 'smile=2')
     assert r.code==0 and 'Edit(a 0, a 1: smile=2)' in r.out, r.err
     e = load_edit(tmp_path/'e')
     torch.testing.assert_close(e.ws, ws); torch.testing.assert_close(e.styles(), ws+2*v)
     if kind=='npy':
-        r = run('semistyle_show', made/'model', '--kind', 'grid', '--latents', tmp_path/'a.npy', '--out', tmp_path/'g.png')
+        r = run('semistyle_show', made/'model', '--kind', 'grid', '--latents', tmp_path/'a.npy', '--out',
+                tmp_path/'g.png')
         assert r.code==0 and (tmp_path/'g.png').exists(), r.err
         for what,out,more in (('mixing','m.png',[]), ('interpolation','i.gif',[])):
-            r = run('semistyle_show', made/'model', '--kind', what, '--latents', tmp_path/'a.npy', '--out', tmp_path/out); assert r.code==0, r.err
+            r = run('semistyle_show', made/'model', '--kind', what, '--latents', tmp_path/'a.npy', '--out',
+                    tmp_path/out)
+            assert r.code==0, r.err
         np.save(tmp_path/'one.npy', ws[:1].numpy())
-        r = run('semistyle_show', made/'model', '--latents', tmp_path/'one.npy', '--directions', tmp_path/'smile.npy', '--out', tmp_path/'t.png'); assert r.code==0, r.err
-        for latents,more,says in (('a.npy', ['--directions', tmp_path/'smile.npy'], 'should hold 1 for traversals'), ('one.npy', ['--kind','mixing'], 'should hold 2 to 24 for mixing'),
-                                  ('a.npy', ['--kind','grid','--directions', tmp_path/'smile.npy'], 'for the kind traversals, got grid')):
-            refuses('semistyle_show', made/'model', '--latents', tmp_path/latents, *more, '--out', tmp_path/'no.png', says=[says])
+        r = run('semistyle_show', made/'model', '--latents', tmp_path/'one.npy', '--directions', tmp_path/'smile.npy',
+                '--out', tmp_path/'t.png')
+        assert r.code==0, r.err
+        for latents,more,says in (('a.npy', ['--directions', tmp_path/'smile.npy'], 'should hold 1 for traversals'),
+                                  ('one.npy', ['--kind','mixing'], 'should hold 2 to 24 for mixing'),
+                                  ('a.npy', ['--kind','grid','--directions', tmp_path/'smile.npy'],
+                                   'for the kind traversals, got grid')):
+            refuses('semistyle_show', made/'model', '--latents', tmp_path/latents, *more, '--out', tmp_path/'no.png',
+                    says=[says])
 
 @pytest.mark.parametrize('args,says', [
     (['--latents','five.npy','--model','model'], ['five has shape [3, 5]', 'of these sizes']),
@@ -164,13 +181,15 @@ def test_latents_and_directions_of_others(made, tmp_path, kind):
     (['--latents','gone.npy','--model','model'], ['gone.npy', 'is missing']),
     (['--latents','bomb.pt','--model','model'], ['calls posix.mkdir', 'nothing in it was run']),
     (['--latents','w.npy','photos','--model','model'], ['latents should be given alone']),
-    (['--latents','w.npy','--model','model','--direction','five=1','--directions','five.npy'], ['should hold directions [16]', 'five has shape [3, 5]']),
+    (['--latents','w.npy','--model','model','--direction','five=1','--directions','five.npy'],
+     ['should hold directions [16]', 'five has shape [3, 5]']),
     (['--model','model'], ['photographs, an earlier edit or --latents should be given'])])
 def test_arrays_that_are_refused(made, args, says, monkeypatch):
     monkeypatch.chdir(made)
     class Call:
         def __reduce__(self): import os; return os.mkdir,('ran',)
-    np.save('five.npy', np.zeros((3,5))); np.save('whole.npy', np.zeros((3,16), int)); np.save('w.npy', np.zeros((3,16))); torch.save(Call(), 'bomb.pt')
+    np.save('five.npy', np.zeros((3,5))); np.save('whole.npy', np.zeros((3,16), int))
+    np.save('w.npy', np.zeros((3,16))); torch.save(Call(), 'bomb.pt')
     refuses('semistyle_edit', *args, '--out', 'never', says=says)
     assert not (made/'never').exists() and not (made/'ran').exists()
 

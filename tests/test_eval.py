@@ -22,7 +22,8 @@ def home(tmp_path_factory):
     oracle = Oracle(16, 5, 1, widths=(8,8), n_blocks=1).requires_grad_(False)
     oracle.head[2].weight.mul_(30); oracle.head[2].bias.fill_(.5)
     save_model(home/'semi', dict(world='sprites', space=world.space), generator=g, discriminator=d)
-    save_model(home/'plain', dict(world='sprites'), generator=Generator(16, z_dim=4, w_dim=8, mapping_layers=1, img_channels=1, **SIZE))
+    save_model(home/'plain', dict(world='sprites'),
+               generator=Generator(16, z_dim=4, w_dim=8, mapping_layers=1, img_channels=1, **SIZE))
     save_model(home/'lost', {}, generator=Generator(16, z_dim=4, w_dim=8, mapping_layers=1, img_channels=1, **SIZE))
     save_model(home/'oracle', dict(world='sprites'), oracle=oracle)
     with torch.no_grad(): g.synthesis.to_rgb.bias.fill_(float('nan'))
@@ -68,14 +69,19 @@ def test_another_model_is_measured_anew(home, tmp_path):
 def test_all(home, tmp_path, monkeypatch, slow_too):
     "Everything that can be measured here; what cannot is named, with the reason, and not downloaded"
     if not slow_too:
-        for o in ('dci','dci_hist','explicitness','sap','path_oracle','path_disc','quality_oracle'): monkeypatch.delitem(measures, o)
-    r,d = evaluate(home, 'semi', '--metrics', 'all', '--samples', 1200, '--n', 1000, '--seeds', 1, out=tmp_path/'m.json')
+        for o in ('dci','dci_hist','explicitness','sap','path_oracle','path_disc','quality_oracle'):
+            monkeypatch.delitem(measures, o)
+    r,d = evaluate(home, 'semi', '--metrics', 'all', '--samples', 1200, '--n', 1000, '--seeds', 1,
+                   out=tmp_path/'m.json')
     assert r.code==0, r.err
     few = {'factor_vae','beta_vae','turned'} # votes share one of 40 orientations in 64 pictures; this generator makes pictures from nothing
     assert set(d['skipped'])==NO_WEIGHTS|few and set(d['protocols'])==set(measures)-NO_WEIGHTS-few
     assert 'at least 10,000' in d['skipped']['factor_vae'] and 'factor_vae is left out: n should be' in r.err
-    assert {'mig','l2_gen','render_ratio','modularity','separability_w','fd_disc','kd_disc','recall_disc'} <= d['metrics'].keys()
-    if slow_too: assert {'sap','ppl_w_end_disc','fd_oracle','dci_disentanglement','dci_hist_completeness','explicitness','ppl_w_end_oracle'} <= d['metrics'].keys()
+    assert {'mig','l2_gen','render_ratio','modularity','separability_w','fd_disc','kd_disc',
+            'recall_disc'} <= d['metrics'].keys()
+    if slow_too:
+        assert {'sap','ppl_w_end_disc','fd_oracle','dci_disentanglement','dci_hist_completeness','explicitness',
+                'ppl_w_end_oracle'} <= d['metrics'].keys()
     assert set(d['ceiling'])=={'mig_gen','l2_gen'} and not {'fid','kid','precision','ppl2_wend'} & d['metrics'].keys()
     assert all(o['mean'] is not None for o in d['metrics'].values())
     for o in NO_WEIGHTS: assert f'{o} is left out: ' in r.err
@@ -88,8 +94,10 @@ def test_label_free(home, tmp_path, monkeypatch):
     assert r.code==0, r.err
     assert set(d['protocols'])=={'quality_oracle','separability'}
     assert 'takes codes' in d['skipped']['generator'] and 'no encoder' in d['skipped']['dci']
-    refuses('semistyle_eval', home/'lost', '--metrics', 'all', says=['nothing can be measured', 'give one with --world'])
-    r = run('semistyle_eval', home/'lost', '--world', 'sprites', '--oracle', home/'oracle', '--metrics', 'all', '--check')
+    refuses('semistyle_eval', home/'lost', '--metrics', 'all',
+            says=['nothing can be measured', 'give one with --world'])
+    r = run('semistyle_eval', home/'lost', '--world', 'sprites', '--oracle', home/'oracle', '--metrics', 'all',
+            '--check')
     assert r.code==0 and re.search(r'^separability +5,000$', r.out, re.M)
 
 def test_check_writes_nothing(home, tmp_path, monkeypatch):
@@ -97,11 +105,13 @@ def test_check_writes_nothing(home, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     r = run('semistyle_eval', home/'semi', '--oracle', home/'oracle', '--check', '--samples', 'published')
     assert r.code==0, r.err
-    assert re.search(r'^separability +200,000$', r.out, re.M) and 'quality is left out: ' in r.out and not [*tmp_path.glob('*.json')]
+    assert re.search(r'^separability +200,000$', r.out,
+                     re.M) and 'quality is left out: ' in r.out and not [*tmp_path.glob('*.json')]
 
 def test_refused_before_it_starts(home, tmp_path):
     "One sentence, and no file"
-    def no(*args, says): refuses('semistyle_eval', *args, '--out', tmp_path/'m.json', says=says); assert not (tmp_path/'m.json').exists()
+    def no(*args, says):
+        refuses('semistyle_eval', *args, '--out', tmp_path/'m.json', says=says); assert not (tmp_path/'m.json').exists()
     both = [home/'semi', '--oracle', home/'oracle', '--metrics']
     no(*both, 'mig,fame', says=["metrics should be 'all' or of encoder", "'fame'"])
     no(*both, 'mig', '--samples', 'some', says=['--samples', "'some'"])
@@ -109,14 +119,16 @@ def test_refused_before_it_starts(home, tmp_path):
     no(home/'semi', '--metrics', 'separability', says=['separability cannot be measured', '--oracle'])
     no(home/'plain', '--metrics', 'mig', says=['encoder cannot be measured: the model holds no encoder'])
     no(home/'ill', '--metrics', 'all', says=['should generate finite images', 'NaN'])
-    no(*both, 'separability', '--samples', 20, '--seeds', 1, says=['separability cannot be measured: n should be at least 40, got 20'])
+    no(*both, 'separability', '--samples', 20, '--seeds', 1,
+       says=['separability cannot be measured: n should be at least 40, got 20'])
     (tmp_path/'m.json').mkdir()
     refuses('semistyle_eval', *both, 'mig', '--out', tmp_path/'m.json', says=['is a folder'])
 
 def test_a_wrong_file_is_not_overwritten(home, tmp_path):
     out = tmp_path/'m.json'
     out.write_text('my notes')
-    refuses('semistyle_eval', home/'plain', '--metrics', 'separability', '--oracle', home/'oracle', '--out', out, says=['should be JSON'])
+    refuses('semistyle_eval', home/'plain', '--metrics', 'separability', '--oracle', home/'oracle', '--out', out,
+            says=['should be JSON'])
     assert out.read_text()=='my notes'
 
 def test_small_samples_are_named(home):
@@ -130,7 +142,8 @@ def test_small_samples_are_named(home):
 
 def test_interrupted(home, tmp_path):
     "Ctrl-C ends with 130; what was measured is kept, samples drawn are not drawn again, and the numbers are the same"
-    args = ['--oracle', home/'oracle', '--metrics', 'render_ratio,separability', '--samples', 6000, '--n', 1000, '--seeds', 1]
+    args = ['--oracle', home/'oracle', '--metrics', 'render_ratio,separability', '--samples', 6000, '--n', 1000,
+            '--seeds', 1]
     out,parts = tmp_path/'m.json',tmp_path/'m.parts'/'separability-0'
     p = start('semistyle_eval', home/'semi', *args, '--out', out)
     for _ in range(1200):
@@ -159,7 +172,8 @@ def test_weights_are_known_by_what_they_hold(home, tmp_path):
     torch.save(dict(a=Bomb()), tmp_path/'bomb.pth')
     refuses('semistyle_eval', *args, tmp_path/'bomb.pth', says=['weights and nothing else'])
     assert not (tmp_path/'exploded').exists()
-    refuses('semistyle_eval', home/'lost', '--metrics', 'fd_oracle', '--oracle', home/'oracle', says=['oracle should be given with', '--world'])
+    refuses('semistyle_eval', home/'lost', '--metrics', 'fd_oracle', '--oracle', home/'oracle',
+            says=['oracle should be given with', '--world'])
 
 @pytest.mark.slow
 def test_stand_in_weights(home, tmp_path):
@@ -172,10 +186,12 @@ def test_stand_in_weights(home, tmp_path):
     r,d = evaluate(home, 'semi', '--metrics', 'path,quality_vgg', *args, out=tmp_path/'m.json')
     assert r.code==0, r.err
     names = set(d['metrics'])
-    assert len(names)==6 and all(re.search('_[0-9a-f]{8}$', o) for o in names) and not names & {'precision','recall','ppl2_wend'}
+    assert len(names)==6 and all(re.search('_[0-9a-f]{8}$', o)
+                                 for o in names) and not names & {'precision','recall','ppl2_wend'}
     better = d['protocols']['quality_vgg']['better'] | d['protocols']['path']['better']
     assert set(better)==names and all(v==('lower' if k.startswith('ppl') else 'higher') for k,v in better.items())
-    refuses('semistyle_eval', home/'semi', '--metrics', 'precision', *args, says=['precision should be of the published weights', 'quality_vgg'])
+    refuses('semistyle_eval', home/'semi', '--metrics', 'precision', *args,
+            says=['precision should be of the published weights', 'quality_vgg'])
 
 @pytest.mark.slow
 def test_stand_in_inception(home, tmp_path):
@@ -185,7 +201,8 @@ def test_stand_in_inception(home, tmp_path):
     from semistyle.runs.subject import sort_weights
     from semistyle.metrics.quality import evaluate_quality
     torch.manual_seed(0)
-    with patch.object(inc, 'load_state_dict_from_url', lambda *a,**k: {}), patch.object(inc.FeatureExtractorInceptionV3, 'load_state_dict'):
+    with patch.object(inc, 'load_state_dict_from_url',
+                      lambda *a,**k: {}), patch.object(inc.FeatureExtractorInceptionV3, 'load_state_dict'):
         net = inc.FeatureExtractorInceptionV3('inception', ['2048'])
     torch.save(net.state_dict(), tmp_path/'renamed.pth')
     s = Subject(load_model(home/'semi'), load_world('sprites', 16), weights=sort_weights([tmp_path/'renamed.pth']))
@@ -201,10 +218,14 @@ def test_a_page_without_a_world(home, tmp_path):
     assert r.code==0 and 'nothing can be measured' in r.out and f"wrote {tmp_path/'r.html'}" in r.out, r.err
     page = (tmp_path/'r.html').read_text()
     assert 'is not known, so nothing was measured that needs true pictures' in page and 'Random samples' in page and 'Styles mixed' in page and 'All numbers' not in page
-    save_model(tmp_path/'m', {}, generator=load_model(home/'lost').generator, discriminator=load_model(home/'semi').discriminator)
-    r = run('semistyle_eval', tmp_path/'m', '--metrics', 'path_disc', '--samples', 500, '--seeds', 1, '--out', tmp_path/'m.json', '--report', tmp_path/'r.html')
+    save_model(tmp_path/'m', {}, generator=load_model(home/'lost').generator,
+               discriminator=load_model(home/'semi').discriminator)
+    r = run('semistyle_eval', tmp_path/'m', '--metrics', 'path_disc', '--samples', 500, '--seeds', 1, '--out',
+            tmp_path/'m.json', '--report', tmp_path/'r.html')
     assert r.code==0 and 'ppl_w_end_disc' in r.out, r.err
-    page = (tmp_path/'r.html').read_text(); assert 'All numbers' in page and 'ppl_w_end_disc' in page and 'is not known' in page
-    refuses('semistyle_eval', home/'oracle', '--report', tmp_path/'no.html', says=['report should be asked for a model with a generator', 'leave it out'])
+    page = (tmp_path/'r.html').read_text()
+    assert 'All numbers' in page and 'ppl_w_end_disc' in page and 'is not known' in page
+    refuses('semistyle_eval', home/'oracle', '--report', tmp_path/'no.html',
+            says=['report should be asked for a model with a generator', 'leave it out'])
     refuses('semistyle_eval', home/'lost', says=['should say which world its pictures are of', 'give a world'])
     assert not (tmp_path/'no.html').exists()

@@ -56,19 +56,22 @@ def test_another_setting_does_not_go_on_with_a_run(here, monkeypatch):
     run_row = table3.run_row
     monkeypatch.setattr(table3, 'run_row', hours_are_over)
     compute()
-    with pytest.raises(ValueError, match='kimg should be 0.08, as .*encoder_only-0 was started with, got 0.16'): compute(set='preset=robot-16 kimg=.16')
+    with pytest.raises(ValueError, match='kimg should be 0.08, as .*encoder_only-0 was started with, got 0.16'):
+        compute(set='preset=robot-16 kimg=.16')
 
 def test_files_that_are_not_committed_are_said(here, monkeypatch):
     tmp,compute = here
     monkeypatch.setattr(driver, 'changes', lambda: ' M semistyle/core.py')
-    with pytest.raises(ValueError, match='should be committed, or --dirty given; are not:\n M semistyle/core.py'): compute()
+    with pytest.raises(ValueError, match='should be committed, or --dirty given; are not:\n M semistyle/core.py'):
+        compute()
     assert not (tmp/FOLDER).exists()
     monkeypatch.setattr(table3, 'run_row', lambda row: row.record(rows=[]))
     compute(dirty=True)
     assert read_json(tmp/FILE)['dirty'] is True
 
 def test_no_hours_do_nothing_and_say_what_is_left(tmp_path):
-    res = subprocess.run([sys.executable, ROOT/'experiments'/'run.py', 'semi_stylegan_table3', '--hours', '0', '--seeds', '2', '--rows', 'full unsup_in_e'],
+    res = subprocess.run([sys.executable, ROOT/'experiments'/'run.py', 'semi_stylegan_table3', '--hours', '0',
+                          '--seeds', '2', '--rows', 'full unsup_in_e'],
                          cwd=tmp_path, capture_output=True, text=True)
     assert (res.returncode, res.stdout)==(0, '4 of 4 left: full-0 unsup_in_e-0 full-1 unsup_in_e-1\n'), res.stderr
     assert not list(tmp_path.iterdir())
@@ -86,13 +89,17 @@ def test_what_is_recorded_counts_as_done(monkeypatch, capsys):
     driver.main('distill', set='model=shapes-stylegan2-32 name=contra-bi', seeds=1, list=True)
     assert capsys.readouterr().out=='done  contra-bi-0\n'
 
-@pytest.mark.parametrize('how,says', [(dict(table='table4'), 'table should be among contrafeat_tables, distill'), (dict(rows='ful'), 'among encoder_only.*got ful'),
-                                      (dict(set='kimgs=3'), "settings like .*got 'kimgs=3'"), (dict(set='n=many'), "settings like .*got 'n=many'")])
+@pytest.mark.parametrize('how,says', [(dict(table='table4'), 'table should be among contrafeat_tables, distill'),
+                                      (dict(rows='ful'), 'among encoder_only.*got ful'),
+                                      (dict(set='kimgs=3'), "settings like .*got 'kimgs=3'"),
+                                      (dict(set='n=many'), "settings like .*got 'n=many'")])
 def test_what_is_not_there(how, says):
     with pytest.raises(ValueError, match=says): driver.main(**dict(table='semi_stylegan_table3') | how)
 
-@pytest.mark.parametrize('table,row,has', [('semi_stylegan_labels', 'gamma-1-eta-0', 0.), ('semi_stylegan_labels', 'gamma-10-eta-1', 1.),
-    ('semi_stylegan_departures', 'forked_readout', .005), ('semi_stylegan_rare', 'rare', .005), ('semi_stylegan_rare', 'rare_balanced', .005),
+@pytest.mark.parametrize('table,row,has', [('semi_stylegan_labels', 'gamma-1-eta-0', 0.),
+                                           ('semi_stylegan_labels', 'gamma-10-eta-1', 1.),
+    ('semi_stylegan_departures', 'forked_readout', .005), ('semi_stylegan_rare', 'rare', .005),
+                                           ('semi_stylegan_rare', 'rare_balanced', .005),
     ('semi_stylegan_relatives', 'acgan', .005), ('semi_stylegan_relatives', 'semi_vae', .005),
     ('semi_stylegan_relatives', 'ml_vae', .005)])
 def test_each_kind_of_row_is_computed(here, table, row, has):
@@ -113,7 +120,8 @@ def test_unseen_pictures_are_turned(here, row):
 @pytest.mark.parametrize('row,missing', [('eta_0.5',0.),('eta_2.5_known_75',.25)])
 def test_forty_attributes(here, row, missing):
     "Files that are laid out as CelebA's, by the same preset; measured on heads that nobody saw"
-    driver.main('semi_stylegan_attributes', seeds=1, rows=row, set='preset=robot-16 kimg=.08 n=60 heads=400 oracle_kimg=.1')
+    driver.main('semi_stylegan_attributes', seeds=1, rows=row,
+                set='preset=robot-16 kimg=.08 n=60 heads=400 oracle_kimg=.1')
     res = read_json(here[0]/'results'/'semi_stylegan_attributes'/f'{row}-0.json')
     assert (here[0]/'results'/'semi_stylegan_attributes'/f'{row}-0.png').stat().st_size>1000
     assert len(res['attributes'])==len(res['attributes_made'])==len(res['common'])==40 and {'mig','l2'} <= res['oracle'].keys() and res['rows'][0]['missing']==missing and res['rows'][0]['l2_gen']>0
@@ -129,9 +137,11 @@ def test_rivals_without_labels(here, row):
 
 @pytest.mark.parametrize('row', ['full_pairs_r2'])
 def test_generators_are_compared(here, row):
-    driver.main('stylegan2_generators', seeds=1, rows=row, set='until_kimg=.07 n_quality=200 n=20 samples=500 judge_batches=2')
+    driver.main('stylegan2_generators', seeds=1, rows=row,
+                set='until_kimg=.07 n_quality=200 n=20 samples=500 judge_batches=2')
     (res,) = read_json(here[0]/'results'/'stylegan2_generators'/'shapes-32'/f'{row}-0.json')['rows']
-    assert {'fd_efficientnet_lite0','precision_efficientnet_lite0','spectrum_ratio','ceiling_s_disen','ceiling_n_discov'} <= res.keys()
+    assert {'fd_efficientnet_lite0','precision_efficientnet_lite0','spectrum_ratio','ceiling_s_disen',
+            'ceiling_n_discov'} <= res.keys()
 
 def test_a_relative_that_has_no_encoder(here):
     tmp,_ = here
@@ -140,7 +150,8 @@ def test_a_relative_that_has_no_encoder(here):
     res = read_json(file)['rows'][0]
     assert 'render_ratio' in res and 'mig' not in res
 
-@pytest.mark.parametrize('table', ['semi_stylegan_table3','semi_stylegan_labels','semi_stylegan_departures','stylegan2_generators'])
+@pytest.mark.parametrize('table', ['semi_stylegan_table3','semi_stylegan_labels','semi_stylegan_departures',
+                                   'stylegan2_generators'])
 def test_every_row_has_settings_that_there_are(table):
     import importlib
     from semistyle.training.presets import get_preset,preset_terms

@@ -31,7 +31,9 @@ def page(tmp_path_factory, runtime):
 def test_every_shipped_generator(tmp_path, name):
     r = run('semistyle_export', name, '--onnx', tmp_path/'g.onnx', '--noise_mode', 'none')
     assert r.code==0 and "of PyTorch's" in r.out, r.err
-    for n in (1,4): assert onnx_error(tmp_path/'g.onnx', ExportedGenerator(load_model(name).generator.eval(), 'none'), n, seed=7)<1e-4
+    for n in (1,4):
+        assert onnx_error(tmp_path/'g.onnx', ExportedGenerator(load_model(name).generator.eval(), 'none'), n,
+                          seed=7)<1e-4
 
 @pytest.mark.parametrize('name', [o for o in shipped_models() if 'oracle' not in o])
 def test_every_shipped_generator_without_our_code(tmp_path, name):
@@ -54,16 +56,20 @@ def test_one_version_of_the_runtime():
 def test_two_exports_of_one_file(tmp_path, option, name):
     "The second is refused while the first one writes, and nothing of it stays"
     from semistyle.core import alone_at
-    with alone_at(tmp_path/name): refuses('semistyle_export', 'robot-64', option, tmp_path/name, says=["in no other process's use"])
+    with alone_at(tmp_path/name):
+        refuses('semistyle_export', 'robot-64', option, tmp_path/name, says=["in no other process's use"])
     assert not [*tmp_path.iterdir()]
 
 def test_what_is_refused(tmp_path):
     refuses('semistyle_export', 'robot-64', says=['onnx, pt2, page or hub should be given'])
     refuses('semistyle_export', 'robot-64', '--onnx', tmp_path/'g.pt', says=['should end in .onnx'])
     refuses('semistyle_export', 'robot-oracle-32', '--onnx', tmp_path/'g.onnx', says=['should hold a generator'])
-    refuses('semistyle_export', 'robot-64', '--onnx', tmp_path/'g.onnx', '--noise_mode', 'random', says=['draws no random noise'])
-    refuses('semistyle_export', 'robot-64', '--page', tmp_path/'p', '--runtime', ROOT/'setup.py', says=['runtime should be onnxruntime-web'])
-    refuses('semistyle_export', 'shapes-stylegan2-32', '--page', tmp_path/'p', says=['directions of shapes-stylegan2-32 should be given'])
+    refuses('semistyle_export', 'robot-64', '--onnx', tmp_path/'g.onnx', '--noise_mode', 'random',
+            says=['draws no random noise'])
+    refuses('semistyle_export', 'robot-64', '--page', tmp_path/'p', '--runtime', ROOT/'setup.py',
+            says=['runtime should be onnxruntime-web'])
+    refuses('semistyle_export', 'shapes-stylegan2-32', '--page', tmp_path/'p',
+            says=['directions of shapes-stylegan2-32 should be given'])
     assert not [o for o in tmp_path.rglob('*') if o.is_file()]
 
 @pytest.fixture
@@ -134,7 +140,8 @@ def test_small_quick_and_labelled(opened, page):
     assert page.stat().st_size<12e6
     for key in ('Home','End'): turn(tab, 1, key)
     assert int(tab.evaluate('document.body.dataset.ms'))<1000                # a laptop draws in under 100 ms; a busy machine is given time
-    for i in range(9): assert tab.get_by_label(load_model('robot-64').space.names[i].replace('_', ' '), exact=True).count()==1
+    for i in range(9):
+        assert tab.get_by_label(load_model('robot-64').space.names[i].replace('_', ' '), exact=True).count()==1
     tab.set_viewport_size(dict(width=360, height=800))
     assert tab.evaluate('document.documentElement.scrollWidth<=innerWidth')
 
@@ -150,9 +157,11 @@ def test_directions_and_names_that_are_html(browser, tmp_path, runtime):
     g = load_model('shapes-stylegan2-32').generator
     v = torch.randn(1, g.num_ws, g.w_dim, generator=torch.Generator().manual_seed(0))
     save_directions(tmp_path/'found', Directions(v, owner_of(g), ['</script><script>window.hit=1</script>']))
-    r = run('semistyle_export', 'shapes-stylegan2-32', '--page', tmp_path/'p', '--runtime', runtime, '--directions', tmp_path/'found')
+    r = run('semistyle_export', 'shapes-stylegan2-32', '--page', tmp_path/'p', '--runtime', runtime, '--directions',
+            tmp_path/'found')
     assert r.code==0, r.err
-    tab = browser.new_page(); tab.goto((tmp_path/'p'/'index.html').as_uri()); tab.wait_for_selector('body[data-ready]', timeout=90_000)
+    tab = browser.new_page(); tab.goto((tmp_path/'p'/'index.html').as_uri())
+    tab.wait_for_selector('body[data-ready]', timeout=90_000)
     before = pixels(tab)
     turn(tab, 0, 'End')
     assert tab.evaluate('window.hit')is None and (pixels(tab)-before).abs().max()>5

@@ -25,7 +25,8 @@ def snapshot(out): return {o.relative_to(out):o.read_bytes() for o in out.rglob(
 
 SPRITES = ['--world', 'sprites', '--preset', 'robot-16']
 WRONG = {
-    'resolution':        ([*SPRITES, '--resolution', '48'], ['resolution should be 16', 'got 48', 'choose another preset']),
+    'resolution':        ([*SPRITES, '--resolution', '48'],
+                          ['resolution should be 16', 'got 48', 'choose another preset']),
     'no power of two':   ([*SPRITES, '--set', 'img_resolution=48'], ['power of two', 'got 48', 'resize or pad']),
     'no label':          ([*SPRITES, '--eta', '1e-9'], ['at least one label', 'got 1e-09', 'give m/737280']),
     'zero eta':          ([*SPRITES, '--eta', '0'], ['at least one label', 'got 0', 'give more']),
@@ -48,7 +49,8 @@ def test_train_refuses(what, tmp_path):
 def test_a_folder_that_is_taken(trained, tmp_path):
     "A run does not write over another one, or over anything else"
     was = snapshot(trained)
-    refuses('semistyle_train', *TINY, '--out', trained, says=['should be new or empty', 'holds', 'choose another folder'])
+    refuses('semistyle_train', *TINY, '--out', trained,
+            says=['should be new or empty', 'holds', 'choose another folder'])
     assert snapshot(trained)==was
     (tmp_path/'thesis.txt').write_text('all of it')
     for name in ('semistyle_train','semistyle_demo'): refuses(name, '--out', tmp_path, says=['holds thesis.txt'])
@@ -58,7 +60,8 @@ def test_a_run_that_disagrees(trained):
     "A resumed run is the one that was started: what disagrees is named"
     was = snapshot(trained)
     for arg,name in (('--kimg','kimg'), ('--seed','seed'), ('--eta','eta'), ('--resolution','img_resolution')):
-        refuses('semistyle_train', '--out', trained, '--resume', arg, 7, says=[f'{name} should be', 'got 7', 'leave it out'])
+        refuses('semistyle_train', '--out', trained, '--resume', arg, 7,
+                says=[f'{name} should be', 'got 7', 'leave it out'])
     refuses('semistyle_train', '--out', trained, '--resume', '--preset', 'robot-32', says=['preset should be robot-16'])
     assert snapshot(trained)==was
 
@@ -68,7 +71,8 @@ def test_a_place_that_cannot_be_written(trained, tmp_path):
     places = [tmp_path/'f'/'x'] + [Path('/sys/semistyle')]*sys.platform.startswith('linux')
     for p in places:
         refuses('semistyle_train', *TINY, '--out', p, says=['could not write', str(p), 'choose'])
-        refuses('semistyle_show', trained/'model', '--kind', 'grid', '--out', p/'a.png', says=['could not write', 'choose'])
+        refuses('semistyle_show', trained/'model', '--kind', 'grid', '--out', p/'a.png',
+                says=['could not write', 'choose'])
         refuses('semistyle_eval', trained/'model', '--out', p/'a.json', says=['could not write', 'choose'])
         refuses('semistyle_demo', '--out', p, says=['could not write', 'choose'])
     refuses('semistyle_train', *TINY, '--out', tmp_path/'f', says=['should be a folder, is a file'])
@@ -76,18 +80,25 @@ def test_a_place_that_cannot_be_written(trained, tmp_path):
 @pytest.mark.skipif(os.name!='posix' or os.geteuid()==0, reason='the superuser may write everywhere')
 def test_a_folder_without_the_right_to_write(tmp_path):
     tmp_path.chmod(0o555)
-    refuses('semistyle_train', *TINY, '--out', tmp_path/'x', says=['could not write', 'permission was denied', 'choose a folder'])
+    refuses('semistyle_train', *TINY, '--out', tmp_path/'x',
+            says=['could not write', 'permission was denied', 'choose a folder'])
     tmp_path.chmod(0o755)
 
 HALF = {
     'no run.json':     (lambda o: (o/'run.json').unlink(), ['run.json is missing', 'check the path']),
-    'torn run.json':   (lambda o: (o/'run.json').write_text('{"world":'), ['run.json should be JSON', 'restore it from a copy']),
+    'torn run.json':   (lambda o: (o/'run.json').write_text('{"world":'),
+                        ['run.json should be JSON', 'restore it from a copy']),
     'empty run.json':  (lambda o: (o/'run.json').write_text('{}'), ['should hold world, preset', 'start a new run']),
-    'no state file':   (lambda o: (o/'state'/'training_state.safetensors').unlink(), ['is missing', 'copy the whole folder']),
-    'no state record': (lambda o: (o/'state'/'training_state.json').unlink(), ['should hold training_state.json', 'give a folder']),
-    'flipped state':   (lambda o: flip(o/'state'/'training_state.safetensors'), ['checksum differs', 'restore it from a copy']),
-    'torn state':      (lambda o: os.truncate(o/'state'/'training_state.safetensors', 1000), ['should have', 'has 1,000', 'restore it']),
-    'torn log':        (lambda o: (o/'log.csv').write_text('kimg,d\nx,y\n'), ['should be a log of losses', 'move it away'])}
+    'no state file':   (lambda o: (o/'state'/'training_state.safetensors').unlink(),
+                        ['is missing', 'copy the whole folder']),
+    'no state record': (lambda o: (o/'state'/'training_state.json').unlink(),
+                        ['should hold training_state.json', 'give a folder']),
+    'flipped state':   (lambda o: flip(o/'state'/'training_state.safetensors'),
+                        ['checksum differs', 'restore it from a copy']),
+    'torn state':      (lambda o: os.truncate(o/'state'/'training_state.safetensors', 1000),
+                        ['should have', 'has 1,000', 'restore it']),
+    'torn log':        (lambda o: (o/'log.csv').write_text('kimg,d\nx,y\n'),
+                        ['should be a log of losses', 'move it away'])}
 
 @pytest.mark.parametrize('what', HALF)
 def test_resume_from_half_a_folder(what, broken):
@@ -103,12 +114,16 @@ def edit(path, **kwargs): path.write_text(json.dumps(json.loads(path.read_text()
 
 CHECKPOINTS = {
     'other version':  (lambda m: edit(m/'config.json', version=99), ['format version 1, is of 99', 'save it anew']),
-    'edited':         (lambda m: edit(m/'config.json', semistyle='0.0.0'), ['checksum differs', 'restore it from a copy']),
-    'flipped byte':   (lambda m: flip(m/'generator.safetensors'), ['generator.safetensors', 'checksum differs', 'restore it']),
+    'edited':         (lambda m: edit(m/'config.json', semistyle='0.0.0'),
+                       ['checksum differs', 'restore it from a copy']),
+    'flipped byte':   (lambda m: flip(m/'generator.safetensors'),
+                       ['generator.safetensors', 'checksum differs', 'restore it']),
     'flipped header': (lambda m: flip(m/'generator.safetensors', 20), ['generator.safetensors', 'checksum differs']),
-    'torn':           (lambda m: os.truncate(m/'generator.safetensors', 99), ['should have', 'has 99', 'restore it from a copy']),
+    'torn':           (lambda m: os.truncate(m/'generator.safetensors', 99),
+                       ['should have', 'has 99', 'restore it from a copy']),
     'missing file':   (lambda m: (m/'discriminator.safetensors').unlink(), ['is missing', 'copy the whole folder']),
-    'no config':      (lambda m: (m/'config.json').unlink(), ['should hold config.json', 'give a folder made by semistyle'])}
+    'no config':      (lambda m: (m/'config.json').unlink(),
+                       ['should hold config.json', 'give a folder made by semistyle'])}
 
 @pytest.mark.parametrize('what', CHECKPOINTS)
 def test_damaged_model(what, broken, tmp_path):
@@ -132,7 +147,8 @@ def test_pickles_are_not_read(name, tmp_path, monkeypatch):
     folder.mkdir()
     (folder/name).write_bytes(pickle.dumps(Bomb()))
     for path in (folder/name, folder):
-        for cmd in ('semistyle_eval','semistyle_show'): refuses(cmd, path, says=['pickle', 'give a folder made by semistyle'])
+        for cmd in ('semistyle_eval','semistyle_show'):
+            refuses(cmd, path, says=['pickle', 'give a folder made by semistyle'])
     assert not (tmp_path/'bang').exists()
 
 def test_other_arguments(trained, tmp_path):
@@ -178,7 +194,8 @@ def test_full_disk(trained, tmp_path, monkeypatch):
     out = tmp_path/'a'
     with monkeypatch.context() as m:
         m.setattr(core, '_write_sync', full)
-        refuses('semistyle_train', *TINY, '--save', .08, '--out', out, says=['could not write', 'the disk is full', 'free some space'])
+        refuses('semistyle_train', *TINY, '--save', .08, '--out', out,
+                says=['could not write', 'the disk is full', 'free some space'])
     assert {o.name for o in out.iterdir()}=={o.name for o in trained.iterdir()}  # no half-written folder beside
     assert load_state(out/'state')[1]['n_batches']==20 and load_model(out/'model').config['kimg']==pytest.approx(.16)
     r = run('semistyle_train', '--out', out, '--resume')
@@ -195,7 +212,8 @@ def test_a_disk_that_is_really_full(tmp_path):
     if not shutil.which('unshare') or subprocess.run(['unshare','-rm','mount','-t','tmpfs','tmpfs',disk]).returncode:
         pytest.skip('this machine lets nobody mount a file system')
     cmd = f'{sys.executable} {script("semistyle_train")} {" ".join(TINY)} --save .08 --out {disk}/a'
-    for opts,says in (('size=1200k','the disk is full: free some space'), ('ro','the disk is read-only: choose a folder')):
+    for opts,says in (('size=1200k','the disk is full: free some space'),
+                      ('ro','the disk is read-only: choose a folder')):
         sh = f'mount -t tmpfs -o {opts} tmpfs {disk} && {cmd}; code=$?; cp -r {disk}/. {kept}; exit $code'
         p = subprocess.run(['unshare','-rm','sh','-c',sh], capture_output=True, text=True, env=os.environ | ONE_THREAD)
         assert p.returncode==2 and says in p.stderr.splitlines()[-1] and 'Traceback' not in p.stderr, p.stderr
@@ -231,7 +249,8 @@ def test_ten_thousand_folders_beside_each_other(trained, tmp_path):
     def seconds(f): start = time.process_time(); f(); return time.process_time()-start
     def save():
         with atomic_folder(home/'saved') as new: write_atomic(new/'a.txt', 'a')
-    work = dict(load=lambda: load_model(home/'mine'/'model'), settle=lambda: settle_folder(home/'mine'), save=save, file=lambda: write_atomic(home/'r.json', '{}'))
+    work = dict(load=lambda: load_model(home/'mine'/'model'), settle=lambda: settle_folder(home/'mine'), save=save,
+                file=lambda: write_atomic(home/'r.json', '{}'))
     before = {k:min(seconds(f) for _ in range(3)) for k,f in work.items()}
     for i in range(10_000): (home/f'run-{i}').mkdir(); (home/f'run-{i}'/'run.json').touch()
     after = {k:min(seconds(f) for _ in range(3)) for k,f in work.items()}
@@ -248,10 +267,16 @@ def test_pictures_in_ten_thousand_folders(tmp_path):
     from PIL import Image
     for i in range(10_000):
         data = io.BytesIO(); Image.new('RGB', (8,8), (i%256, i//256, 9)).save(data, 'BMP')
-        for at in (tmp_path/'many'/f'c{i:05}'/'a.bmp', tmp_path/'one'/f'c{i:05}.bmp'): at.parent.mkdir(parents=True, exist_ok=True); at.write_bytes(data.getvalue())
+        for at in (tmp_path/'many'/f'c{i:05}'/'a.bmp', tmp_path/'one'/f'c{i:05}.bmp'):
+            at.parent.mkdir(parents=True, exist_ok=True); at.write_bytes(data.getvalue())
     start = time.process_time()
-    for o in ('many','one'): r = run('semistyle_data', 'pack', tmp_path/o, '--workers', 1, '--out', tmp_path/f'{o}-store'); assert r.code==0, r.err
+    for o in ('many','one'):
+        r = run('semistyle_data', 'pack', tmp_path/o, '--workers', 1, '--out', tmp_path/f'{o}-store')
+        assert r.code==0, r.err
     assert (tmp_path/'many-store'/'images.npy').read_bytes()==(tmp_path/'one-store'/'images.npy').read_bytes()
-    refuses('semistyle_data', 'info', tmp_path/'many', '--labels', 'folders', says=['should have at most 64 classes', 'has 10,000'])
-    r = run('semistyle_train', '--world', tmp_path/'many', '--preset', 'world-16', '--set', 'img_resolution=8', '--kimg', .016, '--out', tmp_path/'run'); assert r.code==0, r.err
+    refuses('semistyle_data', 'info', tmp_path/'many', '--labels', 'folders',
+            says=['should have at most 64 classes', 'has 10,000'])
+    r = run('semistyle_train', '--world', tmp_path/'many', '--preset', 'world-16', '--set', 'img_resolution=8',
+            '--kimg', .016, '--out', tmp_path/'run')
+    assert r.code==0, r.err
     assert time.process_time()-start<60

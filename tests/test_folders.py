@@ -13,11 +13,13 @@ def home(tmp_path_factory):
     "A folder with a photograph, a small model, directions found in it, and folders of other things"
     home = tmp_path_factory.mktemp('home')
     torch.manual_seed(0)
-    save_model(home/'tiny', {}, generator=StyleGAN2Generator(z_dim=4, w_dim=8, img_resolution=8, channel_base=64, channel_max=8))
+    save_model(home/'tiny', {}, generator=StyleGAN2Generator(z_dim=4, w_dim=8, img_resolution=8, channel_base=64,
+                                                             channel_max=8))
     Image.fromarray(np.random.default_rng(0).integers(256, size=(8,8,3), dtype=np.uint8)).save(home/'photo.png')
     assert not run('semistyle_discover', home/'tiny', '--method', 'sefa', *SOME, '--out', home/'found').code
     with tarfile.open(home/'runtime.tgz', 'w:gz') as t:
-        for o in ('ort.wasm.bundle.min.mjs','ort-wasm-simd-threaded.wasm'): t.addfile(tarfile.TarInfo(f'package/dist/{o}'))
+        for o in ('ort.wasm.bundle.min.mjs','ort-wasm-simd-threaded.wasm'):
+            t.addfile(tarfile.TarInfo(f'package/dist/{o}'))
     return home
 
 COMMANDS = dict(
@@ -28,7 +30,8 @@ COMMANDS = dict(
     train=lambda o: ['semistyle_train', '--world', 'sprites', '--preset', 'robot-16', '--kimg', .05],
     **{'import':lambda o: ['semistyle_import', o/'tiny', '--n', 0]})
 
-THEIRS = dict(thesis=['thesis.tex'], directions=['directions/a.jpg'], edited=['edited/a.png'], vae=['vae/a.txt'], model=['model/a.txt'], state=['run/state/a.txt', 'notes.txt'])
+THEIRS = dict(thesis=['thesis.tex'], directions=['directions/a.jpg'], edited=['edited/a.png'], vae=['vae/a.txt'],
+              model=['model/a.txt'], state=['run/state/a.txt', 'notes.txt'])
 
 def held(folder): return {str(o.relative_to(folder)):o.read_bytes() for o in folder.rglob('*') if o.is_file()}
 
@@ -38,7 +41,8 @@ def test_a_folder_of_other_things_is_refused_before_time_is_spent(home, tmp_path
     for o in THEIRS[theirs]: (out/o).parent.mkdir(parents=True, exist_ok=True); (out/o).write_text('theirs')
     before = held(out)
     def spent(*args, **kwargs): raise AssertionError('time was spent')
-    for o in ('semistyle.runs.discover.find_directions','semistyle.runs.distill.distill_encoder','semistyle.runs.distill.train_vae','semistyle.runs.edit._project',
+    for o in ('semistyle.runs.discover.find_directions','semistyle.runs.distill.distill_encoder',
+              'semistyle.runs.distill.train_vae','semistyle.runs.edit._project',
               'semistyle.models.importing.networks.import_model'): monkeypatch.setattr(o, spent)
     refuses(*COMMANDS[name](home), '--out', out, says=['choose another folder'])
     assert held(out)==before
@@ -53,7 +57,8 @@ def test_a_page_of_somebody_else_is_not_replaced(home, tmp_path):
 @pytest.mark.parametrize('name', ['discover','vae'])
 def test_ctrl_c_keeps_what_was_computed(tmp_path, name):
     "Also long before the first save; and the rest ends where it does without an interrupt"
-    words = dict(discover=['semistyle_discover', MODEL, '--kimg', .4, *SOME], vae=['semistyle_distill', 'sprites', '--method', 'beta-vae', '--kimg', 4, '--n', 12000])[name]
+    words = dict(discover=['semistyle_discover', MODEL, '--kimg', .4, *SOME],
+                 vae=['semistyle_distill', 'sprites', '--method', 'beta-vae', '--kimg', 4, '--n', 12000])[name]
     p = start(*words, '--out', tmp_path/'parts')
     seen = ''
     while not any(f'{i} pictures' in seen for i in range(8, 5000, 8)): seen += p.stderr.read(20); assert seen[-1:], seen

@@ -29,9 +29,12 @@ def sound(name, home):
     "Arguments that a command takes"
     tiny = home/'tiny'
     return [*map(str, dict(
-        demo=['--quick'], train=['--world','sprites','--preset','robot-16','--kimg',.016], eval=['robot-64','--n',100,'--seeds',1,'--metrics','mig,l2'],
-        show=[tiny,'--kind','grid'], export=[tiny,'--pt2',home/'o.pt2'], discover=[tiny,'--method','sefa','--directions',3,'--samples',200,'--n',2,'--distinct',0],
-        edit=[home/'p.png','--model',tiny,'--project','--steps',1], distill=[tiny,home/'found','--pairs',32,'--kimg',.016,'--n',8000], data=['info','sprites','--resolution',16],
+        demo=['--quick'], train=['--world','sprites','--preset','robot-16','--kimg',.016],
+        eval=['robot-64','--n',100,'--seeds',1,'--metrics','mig,l2'],
+        show=[tiny,'--kind','grid'], export=[tiny,'--pt2',home/'o.pt2'],
+        discover=[tiny,'--method','sefa','--directions',3,'--samples',200,'--n',2,'--distinct',0],
+        edit=[home/'p.png','--model',tiny,'--project','--steps',1],
+        distill=[tiny,home/'found','--pairs',32,'--kimg',.016,'--n',8000], data=['info','sprites','--resolution',16],
         bench=['render','--world','sprites','--resolution',16,'--seconds',0], **{'import':[tiny,'--n',1]})[name])]
 
 def calls(name, home):
@@ -59,7 +62,8 @@ def test_options(name, home, tmp_path, monkeypatch):
         ours = said and said[-1].startswith(f'semistyle_{name}: ') and 'Traceback' not in r.err
         named = said and any(o in said[-1] for o in (k, k.replace('_', '-'), repr(v)[1:20], v.strip()[:20] or '...'))
         if r.code!=2 or not ours or not named: bad.append((k, v[:30], r.code, said[-1:] or r.out[-100:]))
-        if files := [o for o in tmp_path.rglob('*') if o.is_file()]: bad.append((k, v[:30], 'has made', files)); [o.unlink() for o in files]
+        if files := [o for o in tmp_path.rglob('*') if o.is_file()]:
+            bad.append((k, v[:30], 'has made', files)); [o.unlink() for o in files]
     print(f'{name}: {n} calls refused')
     assert not bad, '\n'.join(map(str, bad))
     assert {o:o.stat().st_mtime_ns for o in home.rglob('*')}==before

@@ -11,7 +11,8 @@ class Hub(http.server.BaseHTTPRequestHandler):
     def answer(self, code, body=b'', **headers):
         body = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(code)
-        for k,v in ({'Content-Length':len(body)} | {k.replace('_', '-'):v for k,v in headers.items()}).items(): self.send_header(k, str(v))
+        for k,v in ({'Content-Length':len(body)} | {k.replace('_', '-'):v for k,v in headers.items()}).items():
+            self.send_header(k, str(v))
         self.end_headers()
         if self.command!='HEAD': self.wfile.write(body)
     def hang_up(self): self.close_connection = True; self.connection.shutdown(socket.SHUT_RDWR)
@@ -19,7 +20,8 @@ class Hub(http.server.BaseHTTPRequestHandler):
         if self.server.dead: return self.hang_up()
         s,body = self.server,self.rfile.read(int(self.headers.get('Content-Length') or 0))
         s.asked.append((self.command, self.path))
-        if s.token and self.headers.get('Authorization')!=f'Bearer {s.token}': return self.answer(401, dict(error='Unauthorized'))
+        if s.token and self.headers.get('Authorization')!=f'Bearer {s.token}':
+            return self.answer(401, dict(error='Unauthorized'))
         if self.path=='/api/repos/create':
             d = json.loads(body); name = f"{d.get('organization') or 'user'}/{d['name']}"
             if name in s.repos: return self.answer(409, dict(error='exists', url=f'{s.url}/{name}'))
@@ -30,14 +32,16 @@ class Hub(http.server.BaseHTTPRequestHandler):
             files = [dict(path=o['path'], uploadMode='lfs' if o['path'].endswith(('.safetensors','.onnx')) else 'regular', shouldIgnore=False) for o in json.loads(body)['files']]
             return self.answer(200, dict(files=files))
         if self.path.endswith('/info/lfs/objects/batch'):
-            objects = [dict(o, actions=dict(upload=dict(href=f"{s.url}/store/{o['oid']}"))) for o in json.loads(body)['objects']]
+            objects = [dict(o, actions=dict(upload=dict(href=f"{s.url}/store/{o['oid']}")))
+                       for o in json.loads(body)['objects']]
             return self.answer(200, dict(transfer='basic', objects=objects))
         if m := re.fullmatch(r'/api/models/(.+)/commit/main', self.path):
             for d in map(json.loads, body.splitlines()):
                 v = d['value']
                 if d['key']=='file': s.repos[m[1]][v['path']] = base64.b64decode(v['content'])
                 if d['key']=='lfsFile': s.repos[m[1]][v['path']] = s.store[v['oid']]
-            return self.answer(200, dict(commitUrl=f'{s.url}/{m[1]}/commit/{s.commit}', commitOid=s.commit, success=True))
+            return self.answer(200, dict(commitUrl=f'{s.url}/{m[1]}/commit/{s.commit}', commitOid=s.commit,
+                                         success=True))
         self.answer(404, dict(error=self.path))
     def do_PUT(self):
         body = self.rfile.read(int(self.headers['Content-Length'])); oid = self.path.split('/')[-1]
@@ -50,8 +54,10 @@ class Hub(http.server.BaseHTTPRequestHandler):
         m = re.fullmatch(r'/(?:api/models/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)', self.path)
         repo = s.repos.get(m[1]) if m else None
         if repo is None: return self.answer(404, dict(error='not found'), X_Error_Code='RepoNotFound')
-        if m[2] not in ('main','v1',s.commit): return self.answer(404, dict(error='not found'), X_Error_Code='RevisionNotFound')
-        if m[3] not in repo: return self.answer(404, dict(error='not found'), X_Error_Code='EntryNotFound', X_Repo_Commit=s.commit)
+        if m[2] not in ('main','v1',s.commit):
+            return self.answer(404, dict(error='not found'), X_Error_Code='RevisionNotFound')
+        if m[3] not in repo:
+            return self.answer(404, dict(error='not found'), X_Error_Code='EntryNotFound', X_Repo_Commit=s.commit)
         data = repo[m[3]]; start = int((self.headers.get('Range') or 'bytes=0-')[6:].split('-')[0])
         about = {'ETag':f'"{hashlib.sha256(data).hexdigest()}"', 'X_Repo_Commit':s.commit, 'Accept_Ranges':'bytes'}
         if self.command=='GET' and m[3]==s.breaks and not start:                       # half of it, and the line is dead
@@ -59,7 +65,8 @@ class Hub(http.server.BaseHTTPRequestHandler):
             for k,v in (about | {'Content-Length':len(data)}).items(): self.send_header(k.replace('_', '-'), str(v))
             self.end_headers(); self.wfile.write(data[:len(data)//2]); self.wfile.flush(); s.breaks = None
             return self.hang_up()
-        if start: return self.answer(206, data[start:], **about, Content_Range=f'bytes {start}-{len(data)-1}/{len(data)}')
+        if start:
+            return self.answer(206, data[start:], **about, Content_Range=f'bytes {start}-{len(data)-1}/{len(data)}')
         self.answer(200, data, **about)
     do_HEAD = do_GET
 
@@ -74,7 +81,8 @@ def server(monkeypatch, tmp_path):
         if hasattr(mod, 'ENDPOINT'): monkeypatch.setattr(mod, 'ENDPOINT', s.url)
     template = s.url+'/{repo_id}/resolve/{revision}/{filename}'
     monkeypatch.setattr('huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE', template)
-    if hasattr(hub.file_download, 'HUGGINGFACE_CO_URL_TEMPLATE'): monkeypatch.setattr('huggingface_hub.file_download.HUGGINGFACE_CO_URL_TEMPLATE', template)
+    if hasattr(hub.file_download, 'HUGGINGFACE_CO_URL_TEMPLATE'):
+        monkeypatch.setattr('huggingface_hub.file_download.HUGGINGFACE_CO_URL_TEMPLATE', template)
     monkeypatch.setattr('huggingface_hub.constants.HF_HUB_CACHE', str(tmp_path/'cache'))
     monkeypatch.setattr('huggingface_hub.constants.HF_HUB_DISABLE_XET', True)
     monkeypatch.setenv('HF_TOKEN', 'hf_mine')
@@ -131,7 +139,8 @@ def test_wrong_bytes_are_refused(server, file):
     data = bytearray(server.repos['user/oracle'][file])
     at = data.index(b'robot') if file=='config.json' else len(data)-5
     data[at] ^= 1; server.repos['user/oracle'][file] = bytes(data)
-    with pytest.raises(ValueError, match='its checksum differs.*remove .* and load it again, or tell its author'): load_model('user/oracle')
+    with pytest.raises(ValueError, match='its checksum differs.*remove .* and load it again, or tell its author'):
+        load_model('user/oracle')
 
 def test_cached(server, monkeypatch):
     "A second time, offline, from the cache"
@@ -142,7 +151,8 @@ def test_cached(server, monkeypatch):
 
 def test_sentences(server, monkeypatch):
     from semistyle.models.checkpoint import load_model
-    with pytest.raises(ValueError, match='should have a repository user/none, has none that may be read'): load_model('user/none')
+    with pytest.raises(ValueError, match='should have a repository user/none, has none that may be read'):
+        load_model('user/none')
     server.repos['user/other'] = {'README.md':b'x'}
     with pytest.raises(ValueError, match='should hold a semistyle model, lacks a file of it'): load_model('user/other')
     with pytest.raises(ValueError, match='should have that revision, does not'): load_model('user/other@v9')
@@ -158,16 +168,21 @@ def test_not_reachable(server, monkeypatch):
     "Nobody listens"
     from semistyle.models.checkpoint import load_model
     with socket.socket() as s: s.bind(('127.0.0.1', 0)); port = s.getsockname()[1]
-    monkeypatch.setattr('huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE', f'http://127.0.0.1:{port}'+'/{repo_id}/resolve/{revision}/{filename}')
+    monkeypatch.setattr('huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE',
+                        f'http://127.0.0.1:{port}'+'/{repo_id}/resolve/{revision}/{filename}')
     monkeypatch.setattr('huggingface_hub.constants.ENDPOINT', f'http://127.0.0.1:{port}')
-    with pytest.raises(ValueError, match='could not be fetched and is not in the cache: check the connection|the Hub failed with user/else'): load_model('user/else')
+    with pytest.raises(ValueError, match='could not be fetched and is not in the cache: check the connection|the Hub failed with user/else'):
+        load_model('user/else')
 
 def test_commands(server, tmp_path):
     "`semistyle_export --hub`, and a name of the Hub where a model is asked for"
-    env = os.environ | ONE_THREAD | dict(HF_ENDPOINT=server.url, HF_HOME=str(tmp_path/'home'), HF_HUB_DISABLE_XET='1', HF_TOKEN='hf_mine')
-    p = subprocess.run([sys.executable, script('semistyle_export'), 'shapes-stylegan2-32', '--hub', 'user/shapes'], capture_output=True, text=True, env=env, cwd=tmp_path)
+    env = os.environ | ONE_THREAD | dict(HF_ENDPOINT=server.url, HF_HOME=str(tmp_path/'home'), HF_HUB_DISABLE_XET='1',
+                                         HF_TOKEN='hf_mine')
+    p = subprocess.run([sys.executable, script('semistyle_export'), 'shapes-stylegan2-32', '--hub', 'user/shapes'],
+                       capture_output=True, text=True, env=env, cwd=tmp_path)
     assert p.returncode==0 and f'shared: {server.url}/user/shapes/commit/' in p.stdout, p.stderr[-1500:]
-    p = subprocess.run([sys.executable, script('semistyle_show'), 'user/shapes', '--kind', 'grid', '--out', 'grid.png'], capture_output=True, text=True, env=env, cwd=tmp_path)
+    p = subprocess.run([sys.executable, script('semistyle_show'), 'user/shapes', '--kind', 'grid', '--out', 'grid.png'],
+                       capture_output=True, text=True, env=env, cwd=tmp_path)
     assert p.returncode==0 and (tmp_path/'grid.png').exists(), p.stderr[-1500:]
 
 def test_a_missing_folder_is_no_repository(tmp_path, monkeypatch):

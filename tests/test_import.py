@@ -50,10 +50,12 @@ def nvidia_pickle(protocol=4, source=SOURCE, version=6, rename={}, **networks):
                 if isinstance(o, type) or not isinstance(o, torch.nn.Module): return NotImplemented
                 name = type(o).__name__
                 state = dict(o.__dict__, _init_args=(), _init_kwargs=EasyDict(mapping_kwargs=EasyDict(num_layers=2)))
-                meta = dict(type='class', version=version, module_src=source, class_name=rename.get(name, name), state=state)
+                meta = dict(type='class', version=version, module_src=source, class_name=rename.get(name, name),
+                            state=state)
                 return reconstruct,(meta,),None
         f = io.BytesIO()
-        Pickler(f, protocol).dump(dict(training_set_kwargs=EasyDict(path='x.zip', max_size=None), augment_pipe=None, **networks))
+        Pickler(f, protocol).dump(dict(training_set_kwargs=EasyDict(path='x.zip', max_size=None), augment_pipe=None,
+                                       **networks))
         return f.getvalue()
 
 def generator(res=16, c_dim=0, w_dim=16, img_channels=3, layers=2, **kw):
@@ -75,7 +77,8 @@ def same_pictures(theirs, ours, c=None, n=3):
     assert want.std()>.1
     assert (ours.synthesis(ws, noise_mode='const')-want).abs().max()<1e-4
 
-@pytest.mark.parametrize('kw', [dict(), dict(res=32, conv_clamp=256.), dict(architecture='resnet'), dict(architecture='orig'),
+@pytest.mark.parametrize('kw', [dict(), dict(res=32, conv_clamp=256.), dict(architecture='resnet'),
+                                dict(architecture='orig'),
     dict(c_dim=3), dict(resample_filter=[1,1]), dict(resample_filter=[1,2,1]), dict(resample_filter=[1,2,3,4,5]),
     dict(img_channels=1, use_noise=False), dict(channel_base=200, channel_max=999), dict(w_dim=8, layers=5),
     dict(conv_clamp=.5, architecture='resnet'), dict(conv_clamp=1.5)], ids=str)
@@ -98,8 +101,10 @@ def test_the_fixture_is_real(tmp_path):
     with torch.no_grad(): ours = imported(tmp_path, data).generator.synthesis(ws, 'const')
     assert (ours-theirs).abs().max()<1e-4
 
-@pytest.mark.parametrize('kw', [dict(), dict(c_dim=3, mapping_kwargs=dict(num_layers=2)), dict(conv_clamp=.7), dict(group=None),
-                                dict(resample_filter=[1,2,1]), dict(architecture='orig'), dict(architecture='orig', conv_clamp=.7, resample_filter=[1,2,1]),
+@pytest.mark.parametrize('kw', [dict(), dict(c_dim=3, mapping_kwargs=dict(num_layers=2)), dict(conv_clamp=.7),
+                                dict(group=None),
+                                dict(resample_filter=[1,2,1]), dict(architecture='orig'),
+                                dict(architecture='orig', conv_clamp=.7, resample_filter=[1,2,1]),
                                 dict(architecture='orig', c_dim=3, mapping_kwargs=dict(num_layers=2))], ids=str)
 def test_discriminator(tmp_path, kw):
     d = plain.Discriminator(kw.pop('c_dim', 0), 16, 3, **SMALL | kw)
@@ -112,7 +117,8 @@ def _conv(x, weight, bias, k, down=False):
     w = weight/(weight[0].numel())**.5
     if down:
         f = torch.tensor([1.,3.,3.,1.]); f = torch.outer(f, f)/64
-        x = torch.nn.functional.conv2d(x.flatten(0, 1)[:,None], f[None,None], padding=2).unflatten(0, x.shape[:2])[:,:,0]
+        x = torch.nn.functional.conv2d(x.flatten(0, 1)[:,None], f[None,None],
+                                       padding=2).unflatten(0, x.shape[:2])[:,:,0]
         x = torch.nn.functional.conv2d(x, w, stride=2)
     else: x = torch.nn.functional.conv2d(x, w, padding=k//2)
     return torch.nn.functional.leaky_relu(x+bias[:,None,None], .2)*2**.5
@@ -120,7 +126,8 @@ def _conv(x, weight, bias, k, down=False):
 def test_the_older_discriminator_by_its_definition(tmp_path):
     "Without residual levels, whole and as a state dict: logits and maps of every level are those of NVIDIA's formula, computed from the file's numbers alone"
     from semistyle.models.features import DiscriminatorFeatures
-    d = plain.Discriminator(0, 16, 3, **SMALL, architecture='orig'); sd = {k:v.double() for k,v in d.state_dict().items()}
+    d = plain.Discriminator(0, 16, 3, **SMALL, architecture='orig')
+    sd = {k:v.double() for k,v in d.state_dict().items()}
     (tmp_path/'a').mkdir(); (tmp_path/'b').mkdir()
     torch.save(dict(G=generator().state_dict(), D=d.state_dict()), tmp_path/'b'/'net.pt')
     whole,states = imported(tmp_path/'a', nvidia_pickle(G_ema=generator(), D=d)),import_model(tmp_path/'b'/'net.pt', tmp_path/'b'/'out')
@@ -174,7 +181,8 @@ def attribute(path, **values):
     return g
 
 @pytest.mark.parametrize('g,says', [
-    (lambda: attribute('synthesis.b8.conv0', activation='swish'), "`synthesis.b8.conv0` has activation='swish', which is not supported"),
+    (lambda: attribute('synthesis.b8.conv0', activation='swish'),
+     "`synthesis.b8.conv0` has activation='swish', which is not supported"),
     (lambda: attribute('mapping.fc1', activation='relu'), "activation='relu'"),
     (lambda: attribute('synthesis.b8', architecture='dense'), "layers differ in `architecture`"),
     (lambda: attribute('synthesis.b8.conv1', conv_clamp=7.), "layers differ in `conv_clamp`"),
@@ -185,7 +193,8 @@ def attribute(path, **values):
     (lambda: attribute('', z_dim='x'), 'its settings make no network'),
     (lambda: attribute('', w_dim=10**9), 'should have shape'),
     (lambda: attribute('synthesis.b8', resample_filter=torch.eye(4)), 'resample_filter is not separable'),
-    (lambda: attribute('synthesis.b8.conv1', weight=torch.nn.Parameter(torch.randn(16,16,5,5))), 'should have shape [16, 16, 3, 3]'),
+    (lambda: attribute('synthesis.b8.conv1', weight=torch.nn.Parameter(torch.randn(16,16,5,5))),
+     'should have shape [16, 16, 3, 3]'),
     (lambda: attribute('synthesis.b8.conv1', bias=torch.nn.Parameter(torch.full((16,), float('nan')))), 'not finite'),
 ])
 def test_unsupported(tmp_path, g, says):
@@ -193,10 +202,12 @@ def test_unsupported(tmp_path, g, says):
     assert says in str(e.value) and 'net.pkl' in str(e.value) and not (tmp_path/'out').exists()
 
 def test_other_networks(tmp_path):
-    for rename,says in ((dict(SynthesisBlock='SynthesisInput'), 'a StyleGAN3 generator: alias-free layers are not supported'),
+    for rename,says in ((dict(SynthesisBlock='SynthesisInput'),
+                         'a StyleGAN3 generator: alias-free layers are not supported'),
                         (dict(SynthesisLayer='Attention'), 'layers of class Attention are not supported'),
                         (dict(Generator='TriPlaneGenerator'), "a Generator is wanted, it has 'TriPlaneGenerator'")):
-        with pytest.raises(ImportRefused, match=says): imported(tmp_path, nvidia_pickle(G_ema=generator(), rename=rename))
+        with pytest.raises(ImportRefused, match=says):
+            imported(tmp_path, nvidia_pickle(G_ema=generator(), rename=rename))
 
 # ---- rosinality
 CHANNELS = [16,16,8]
@@ -207,7 +218,8 @@ def test_rosinality(tmp_path, zipped, taps):
     g,d = plain.RosinalityGenerator(16, 16, 3, CHANNELS, taps),plain.RosinalityDiscriminator(CHANNELS, taps)
     optim = torch.optim.Adam(g.parameters()); sum(p.sum() for p in g.parameters()).backward(); optim.step()
     saved = dict(g=plain.RosinalityGenerator(16, 16, 3, CHANNELS).state_dict(), d=d.state_dict(), g_ema=g.state_dict(),
-                 g_optim=optim.state_dict(), args=argparse.Namespace(size=16, latent=16), ada_aug_p=0., latent_avg=torch.randn(16))
+                 g_optim=optim.state_dict(), args=argparse.Namespace(size=16, latent=16), ada_aug_p=0.,
+                 latent_avg=torch.randn(16))
     torch.save(saved, tmp_path/'x.pt', _use_new_zipfile_serialization=zipped)
     m = import_model(tmp_path/'x.pt', tmp_path/'out')
     z,ws,img = torch.randn(3,16),torch.randn(3,6,16),torch.randn(4,3,16,16)
@@ -275,7 +287,8 @@ def hostile(tmp):
     yield 'frame', b'\x80\x04\x95' + struct.pack('<Q', 2**62) + b'N.......', 'holds a NoneType'
     yield 'nested legacy', d(dict(G_ema=nest)), 'posix.mkdir'
     yield 'nested zip', d(dict(G_ema=Call(torch.storage._load_from_bytes, zipped.getvalue()))), 'a zip within a pickle'
-    yield 'nested twice', d(dict(G_ema=Call(torch.storage._load_from_bytes, twice.getvalue()))), 'an archive within an archive'
+    yield 'nested twice', d(dict(G_ema=Call(torch.storage._load_from_bytes,
+                                            twice.getvalue()))), 'an archive within an archive'
     yield 'nested more than numbers', d(Call(torch.storage._load_from_bytes, legacy.getvalue())), 'more than numbers'
     yield 'torch.load', d(Call(torch.load, 'x')), 'torch.serialization.load'
     yield 'hub', d(Call(torch.hub.load, 'a/b', 'c')), 'torch.hub.load'
@@ -288,7 +301,8 @@ def hostile(tmp):
     yield 'text pickle', b'cos\nsystem\n(S"ls"\ntR.......', 'neither as a pickle'
     yield 'empty zip', b'PK\5\6' + b'\0'*18, None
     yield 'list', d(list(range(20))), 'holds a list'
-    yield 'nothing known', d(dict(state_dict={'a':torch.ones(2)}, epoch=3, note='x'*20)), 'holds state_dict, epoch, note'
+    yield 'nothing known', d(dict(state_dict={'a':torch.ones(2)}, epoch=3,
+                                  note='x'*20)), 'holds state_dict, epoch, note'
 
 NAMES = [o[0] for o in hostile(Path('/tmp'))]
 
@@ -309,10 +323,12 @@ def test_the_bombs_would_go_off(tmp_path):
 def test_embedded_source_is_text(tmp_path):
     "The source within a good file is not run either, however it is written"
     theirs = generator()
-    for source in (f'import os; os.mkdir({str(tmp_path/"ran")!r})\n'+SOURCE, 'raise SystemExit(3)', '\0 not python ((('):
+    for source in (f'import os; os.mkdir({str(tmp_path/"ran")!r})\n'+SOURCE, 'raise SystemExit(3)',
+                   '\0 not python ((('):
         m = imported(tmp_path, nvidia_pickle(source=source, G_ema=theirs))
         same_pictures(theirs, m.generator)
-    assert not (tmp_path/'ran').exists() and not any(o.startswith(('imported','_imported','torch_utils','dnnlib')) for o in sys.modules)
+    assert not (tmp_path/'ran').exists() and not any(o.startswith(('imported','_imported','torch_utils','dnnlib'))
+                                                     for o in sys.modules)
 
 def test_nothing_is_imported(tmp_path):
     "In a process of its own, watched: no event of running, compiling or importing anything that a file names"
@@ -331,7 +347,8 @@ sys.addaudithook(watch)
 import_model({str(tmp_path/'net.pkl')!r}, {str(tmp_path/'second')!r})
 print(seen)
 '''
-    r = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env=os.environ | commands.ONE_THREAD)
+    r = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
+                       env=os.environ | commands.ONE_THREAD)
     assert r.returncode==0, r.stderr[-500:]
     assert r.stdout.strip()=='[]', r.stdout
 
@@ -399,7 +416,8 @@ def test_claims_cost_nothing(tmp_path):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss<4*2**20   # kB
 
 def test_not_files(tmp_path):
-    for path,says in ((tmp_path/'none.pkl', 'is missing'), (tmp_path, 'config.json'), (Path('/dev/zero'), 'should be a file')):
+    for path,says in ((tmp_path/'none.pkl', 'is missing'), (tmp_path, 'config.json'),
+                      (Path('/dev/zero'), 'should be a file')):
         with pytest.raises(ValueError, match=says): import_model(path, tmp_path/'out')
     (tmp_path/'e.pkl').write_bytes(b'')
     with pytest.raises(ImportRefused, match='has 0'): import_model(tmp_path/'e.pkl', tmp_path/'out')
@@ -416,14 +434,23 @@ class Options(dict):
 def strangers():
     "What people's training loops save with their networks; name -> part"
     import datetime,decimal,enum,fractions,random
-    return dict(discriminator=torch.nn.TransformerEncoderLayer(8, 2), path=Path('runs/00'), when=datetime.datetime(2021, 2, 3), day=datetime.date(2021, 2, 3),
-        easy=Options(path='x', kinds=[torch.float32]), dtype=torch.float32, size=torch.Size([2,3]), python_state=random.getstate(),
-        numpy_state=np.random.get_state(), numpy_rng=np.random.default_rng(0), torch_state=torch.get_rng_state(), names=np.array(['a', None], object),
-        days=np.array(['2020-01-01'], 'datetime64[D]'), day64=np.datetime64('2020-01-01'), word=np.str_('a'), text=np.array(['ab']), records=np.zeros(2, [('a','f4')]), optimizer=torch.optim.Adam([torch.nn.Parameter(torch.ones(2))]),
-        schedule=torch.optim.lr_scheduler.StepLR(torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=.1), 2), loss=torch.nn.functional.mse_loss,
-        function=len, fraction=fractions.Fraction(1, 3), money=decimal.Decimal('1.5'), deque=collections.deque([1]), count=collections.Counter('aab'),
-        complex=torch.ones(2, dtype=torch.complex64), cnum=1+2j, range=range(3), slice=slice(1,2), pairs={(0,1):'a'}, kinds={torch.float16:1}, own=types.SimpleNamespace(a=1),
-        sparse=torch.eye(3).to_sparse(), quantized=torch.quantize_per_tensor(torch.ones(3), .1, 0, torch.qint8), short=torch.ones(2).to(torch.uint16))
+    return dict(discriminator=torch.nn.TransformerEncoderLayer(8, 2), path=Path('runs/00'),
+                when=datetime.datetime(2021, 2, 3), day=datetime.date(2021, 2, 3),
+        easy=Options(path='x', kinds=[torch.float32]), dtype=torch.float32, size=torch.Size([2,3]),
+                python_state=random.getstate(),
+        numpy_state=np.random.get_state(), numpy_rng=np.random.default_rng(0), torch_state=torch.get_rng_state(),
+                names=np.array(['a', None], object),
+        days=np.array(['2020-01-01'], 'datetime64[D]'), day64=np.datetime64('2020-01-01'), word=np.str_('a'),
+                text=np.array(['ab']), records=np.zeros(2, [('a','f4')]),
+                optimizer=torch.optim.Adam([torch.nn.Parameter(torch.ones(2))]),
+        schedule=torch.optim.lr_scheduler.StepLR(torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=.1), 2),
+                loss=torch.nn.functional.mse_loss,
+        function=len, fraction=fractions.Fraction(1, 3), money=decimal.Decimal('1.5'), deque=collections.deque([1]),
+                count=collections.Counter('aab'),
+        complex=torch.ones(2, dtype=torch.complex64), cnum=1+2j, range=range(3), slice=slice(1,2), pairs={(0,1):'a'},
+                kinds={torch.float16:1}, own=types.SimpleNamespace(a=1),
+        sparse=torch.eye(3).to_sparse(), quantized=torch.quantize_per_tensor(torch.ones(3), .1, 0, torch.qint8),
+                short=torch.ones(2).to(torch.uint16))
 
 @pytest.mark.parametrize('name', strangers())
 @pytest.mark.parametrize('how', ['zip','older','pickle'])
@@ -448,24 +475,29 @@ def test_a_stranger_within_a_generator(tmp_path, part):
     "Needed, it is refused by name; nothing is run"
     state = plain.RosinalityGenerator(8, 8, 1, [8,8]).state_dict()
     torch.save(dict(g_ema={**state, part:Call(len, 'a')}), tmp_path/'x.pt')
-    with pytest.raises(ImportRefused, match=f'{part} is .*builtin.*.len, no tensor'): import_model(tmp_path/'x.pt', tmp_path/'out')
+    with pytest.raises(ImportRefused, match=f'{part} is .*builtin.*.len, no tensor'):
+        import_model(tmp_path/'x.pt', tmp_path/'out')
 
 @pytest.mark.parametrize('act', [(os.mkdir,), (exec, ''), (os.system, 'ls'), (io.open, 'x', 'w')], ids=str)
 def test_what_acts_is_refused_beside_a_sound_generator(tmp_path, act):
     "Who opens the file elsewhere would run it"
     act = (*act, str(tmp_path/'ran')) if len(act)==1 else act
-    torch.save(dict(g_ema=plain.RosinalityGenerator(8, 8, 1, [8,8]).state_dict(), more=[dict(x=Call(*act))]), tmp_path/'x.pt')
+    torch.save(dict(g_ema=plain.RosinalityGenerator(8, 8, 1, [8,8]).state_dict(), more=[dict(x=Call(*act))]),
+               tmp_path/'x.pt')
     with pytest.raises(ImportRefused, match='made to do harm'): import_model(tmp_path/'x.pt', tmp_path/'out')
     assert not (tmp_path/'ran').exists()
 
 def test_a_foreign_discriminator(tmp_path):
     "Of an unknown class, of unknown layers, or no network: the generator is read, and why there is no discriminator is noted"
     theirs = generator()
-    for d,rename,says in ((torch.nn.Bilinear(2, 2, 1), {}, 'torch.nn.modules.linear.Bilinear is not known here'), (Path('d.pt'), {}, 'PosixPath is not known here'),
-                          (plain.Discriminator(0, 16, 3, **SMALL), dict(Conv2dLayer='ProjectedBlock'), 'layers of class ProjectedBlock')):
+    for d,rename,says in ((torch.nn.Bilinear(2, 2, 1), {}, 'torch.nn.modules.linear.Bilinear is not known here'),
+                          (Path('d.pt'), {}, 'PosixPath is not known here'),
+                          (plain.Discriminator(0, 16, 3, **SMALL), dict(Conv2dLayer='ProjectedBlock'),
+                           'layers of class ProjectedBlock')):
         data = nvidia_pickle(G_ema=theirs, D=d, rename=rename) if isinstance(d, plain.Discriminator) else mixed(G_ema=theirs, D=d)
         m = imported(tmp_path, data)
-        same_pictures(theirs, m.generator); assert 'discriminator' not in m.networks and says in ' '.join(m.config['imported']['notes'])
+        same_pictures(theirs, m.generator)
+        assert 'discriminator' not in m.networks and says in ' '.join(m.config['imported']['notes'])
 
 def mixed(**parts):
     "As `nvidia_pickle`, with parts that are no persistent objects"
@@ -473,7 +505,8 @@ def mixed(**parts):
         class Pickler(pickle.Pickler):
             def reducer_override(self, o):
                 if not type(o).__module__.startswith('plain_') or isinstance(o, type): return NotImplemented
-                return reconstruct,(dict(type='class', version=6, module_src=SOURCE, class_name=type(o).__name__, state=dict(o.__dict__)),)
+                return reconstruct,(dict(type='class', version=6, module_src=SOURCE, class_name=type(o).__name__,
+                                         state=dict(o.__dict__)),)
         f = io.BytesIO(); Pickler(f, 4).dump(parts)
         return f.getvalue()
 
@@ -481,7 +514,9 @@ def mixed(**parts):
 def saved_whole(path, o, zipped=True):
     "`torch.save` of a whole object of NVIDIA's persistent classes, as PTI does"
     with nvidia_modules() as (EasyDict, reconstruct):
-        def reduce(self, protocol): return reconstruct,(dict(type='class', version=6, module_src=SOURCE, class_name=type(self).__name__, state=dict(self.__dict__)),)
+        def reduce(self, protocol):
+            return reconstruct,(dict(type='class', version=6, module_src=SOURCE, class_name=type(self).__name__,
+                                     state=dict(self.__dict__)),)
         classes = [c for c in vars(plain).values() if isinstance(c, type) and issubclass(c, torch.nn.Module)]
         for c in classes: c.__reduce_ex__ = reduce
         try: torch.save(o, path, _use_new_zipfile_serialization=zipped)
@@ -489,8 +524,10 @@ def saved_whole(path, o, zipped=True):
             for c in classes: del c.__reduce_ex__
 
 @pytest.mark.parametrize('zipped', [True, False])
-@pytest.mark.parametrize('wrap', [lambda g: g, lambda g: dict(G_ema=g, step=3), lambda g: torch.nn.DataParallel(g), lambda g: (g, None),
-                                  lambda g: types.SimpleNamespace(netG=g), lambda g: dict(models=dict(g_ema=g))], ids=range(6))
+@pytest.mark.parametrize('wrap', [lambda g: g, lambda g: dict(G_ema=g, step=3), lambda g: torch.nn.DataParallel(g),
+                                  lambda g: (g, None),
+                                  lambda g: types.SimpleNamespace(netG=g), lambda g: dict(models=dict(g_ema=g))],
+                         ids=range(6))
 def test_a_whole_generator(tmp_path, zipped, wrap):
     theirs = generator(c_dim=3)
     saved_whole(tmp_path/'model_abc.pt', wrap(theirs), zipped)
@@ -504,10 +541,14 @@ def test_a_whole_generator_of_no_persistent_class(tmp_path):
     ws = torch.randn(2, 4, 8)
     with torch.no_grad(): assert (m.generator.synthesis(ws, 'const')-g.synthesis(ws)).abs().max()<1e-4
 
-@pytest.mark.parametrize('kw', [dict(), dict(res=32, conv_clamp=256.), dict(architecture='resnet'), dict(architecture='orig'), dict(c_dim=3), dict(c_dim=3, w_dim=8),
-                                dict(resample_filter=[1,2,1]), dict(img_channels=1, use_noise=False), dict(w_dim=8, layers=5)], ids=str)
-@pytest.mark.parametrize('wrap', [lambda s: s, lambda s: dict(G_ema=s), lambda s: dict(state_dict={f'module.{k}':v for k,v in s.items()}),
-                                  lambda s: {'epoch':3, **{f'G_ema.{k}':v for k,v in s.items()}, 'encoder.w':torch.ones(2)}], ids=range(4))
+@pytest.mark.parametrize('kw', [dict(), dict(res=32, conv_clamp=256.), dict(architecture='resnet'),
+                                dict(architecture='orig'), dict(c_dim=3), dict(c_dim=3, w_dim=8),
+                                dict(resample_filter=[1,2,1]), dict(img_channels=1, use_noise=False),
+                                dict(w_dim=8, layers=5)], ids=str)
+@pytest.mark.parametrize('wrap', [lambda s: s, lambda s: dict(G_ema=s),
+                                  lambda s: dict(state_dict={f'module.{k}':v for k,v in s.items()}),
+                                  lambda s: {'epoch':3, **{f'G_ema.{k}':v for k,v in s.items()},
+                                             'encoder.w':torch.ones(2)}], ids=range(4))
 def test_a_state_dict_of_nvidia(tmp_path, kw, wrap):
     "Sizes tell the network; what they do not tell is noted"
     theirs = generator(**kw)
@@ -521,14 +562,17 @@ def test_a_state_dict_of_nvidia(tmp_path, kw, wrap):
 # ---- safetensors, as the Hub has them
 def flat(**states): return {f'{p}.{k}' if p else k:v.clone() for p,s in states.items() for k,v in s.items()}
 
-@pytest.mark.parametrize('kw', [dict(), dict(res=32, conv_clamp=256.), dict(architecture='resnet'), dict(c_dim=3, w_dim=8), dict(resample_filter=[1,2,1]),
+@pytest.mark.parametrize('kw', [dict(), dict(res=32, conv_clamp=256.), dict(architecture='resnet'),
+                                dict(c_dim=3, w_dim=8), dict(resample_filter=[1,2,1]),
                                 dict(img_channels=1, use_noise=False)], ids=str)
-@pytest.mark.parametrize('wrap', [lambda s: s, lambda s: flat(G_ema=s), lambda s: flat(**{'module.generator':s, 'encoder':dict(w=torch.ones(2))}),
+@pytest.mark.parametrize('wrap', [lambda s: s, lambda s: flat(G_ema=s),
+                                  lambda s: flat(**{'module.generator':s, 'encoder':dict(w=torch.ones(2))}),
                                   lambda s: flat(G=generator().state_dict(), G_ema=s)], ids=range(4))
 def test_nvidias_safetensors(tmp_path, kw, wrap):
     "Bare or before their name, with the same notes as a state dict in .pt"
     theirs = generator(**kw)
-    save_file(wrap({k:v.contiguous() for k,v in theirs.state_dict().items()}), tmp_path/'model.safetensors', dict(format='pt'))
+    save_file(wrap({k:v.contiguous() for k,v in theirs.state_dict().items()}), tmp_path/'model.safetensors',
+              dict(format='pt'))
     m = import_model(tmp_path/'model.safetensors', tmp_path/'out')
     same_pictures(theirs, m.generator, torch.eye(3) if 'c_dim' in kw else None)
     r = m.config['imported']
@@ -561,10 +605,12 @@ def test_safetensors_of_other_kinds_and_types(tmp_path):
         assert torch.equal(m.generator.w_avg, state['mapping.w_avg'].to(kind).float())
     eight = torch.ones(2).to(torch.float8_e4m3fn)
     assert saved(flat(G_ema=state, scales=dict(a=eight))).config['imported']['unread']=={'scales':'safetensors.F8_E4M3'}
-    saved(state | {'synthesis.b8.conv1.bias':state['synthesis.b8.conv1.bias'].to(torch.float8_e4m3fn)}, 'bias is safetensors.F8_E4M3, no tensor')
+    saved(state | {'synthesis.b8.conv1.bias':state['synthesis.b8.conv1.bias'].to(torch.float8_e4m3fn)},
+          'bias is safetensors.F8_E4M3, no tensor')
     saved(state | {'synthesis.b8.conv1.bias':state['synthesis.b8.conv1.bias'].long()}, 'holds torch.int64, no weights')
     saved(state | {'synthesis.b8.attn.weight':torch.ones(3)}, 'layers of class attn')
-    saved(state | {'mapping.fc0.weight_v':torch.ones(3)}, 'weight_v is no part'); saved({k:v.contiguous() for k,v in swagan().items()}, 'it is SWAGAN')
+    saved(state | {'mapping.fc0.weight_v':torch.ones(3)}, 'weight_v is no part')
+    saved({k:v.contiguous() for k,v in swagan().items()}, 'it is SWAGAN')
     saved({'unet.conv.weight':torch.ones(2)}, 'it holds unet.conv.weight, and no G_ema'); saved({}, 'it holds')
     saved({'synthesis.input.freqs':torch.ones(2), 'mapping.fc0.weight':torch.ones(2)}, 'a StyleGAN3 generator')
     saved(load_file(tmp_path/'out'/'generator.safetensors'), 'give the folder that it lies in')
@@ -573,7 +619,8 @@ def test_safetensors_of_other_kinds_and_types(tmp_path):
         path.write_bytes(bad)
         with pytest.raises(ImportRefused, match='nothing in it was run'): import_model(path, tmp_path/'none')
 
-@pytest.mark.parametrize('kw', [dict(), dict(c_dim=3, mapping_kwargs=dict(num_layers=2)), dict(resample_filter=[1,2,1])], ids=str)
+@pytest.mark.parametrize('kw', [dict(), dict(c_dim=3, mapping_kwargs=dict(num_layers=2)),
+                                dict(resample_filter=[1,2,1])], ids=str)
 def test_a_state_dict_of_nvidias_discriminator(tmp_path, kw):
     d = plain.Discriminator(kw.pop('c_dim', 0), 16, 3, **SMALL | kw)
     torch.save(dict(G_ema=generator(c_dim=d.c_dim).state_dict(), D=d.state_dict()), tmp_path/'x.pt')
@@ -587,16 +634,22 @@ def swagan(buffers=True):
     s = plain.RosinalityGenerator(16, 16, 3, CHANNELS).state_dict()
     for k in [k for k in s if k.startswith('to_rgb') and 'modulation' not in k and 'kernel' not in k]:
         s[k] = torch.cat([s[k]]*4, 1)
-    if buffers: s |= {f'{m}{w}.{b}':torch.ones(2,2) for m in ('','to_rgbs.0.','to_rgbs.1.') for w in ('iwt','dwt') for b in ('ll','lh','hl','hh')}
+    if buffers:
+        s |= {f'{m}{w}.{b}':torch.ones(2,2) for m in ('','to_rgbs.0.','to_rgbs.1.') for w in ('iwt','dwt') for b in ('ll','lh','hl','hh')}
     return s
 
 @pytest.mark.parametrize('make,says', [
-    (lambda: plain.RosinalityGenerator(8, 8, 1, [8,8]).state_dict() | {'attention.weight':torch.ones(3)}, 'attention.weight is no part'),
-    (lambda: plain.RosinalityGenerator(8, 8, 1, [8,8]).state_dict() | {'convs.5.conv.weight':torch.ones(3)}, 'convs.5.conv.weight is no part'),
-    (lambda: plain.RosinalityGenerator(8, 8, 1, [8,8]).state_dict() | {'conv1.conv.lora_up':torch.ones(3)}, 'lora_up is no part'),
-    (lambda: generator().state_dict() | {'synthesis.b8.conv0.scale':torch.ones(3)}, 'synthesis.b8.conv0.scale is no part'),
+    (lambda: plain.RosinalityGenerator(8, 8, 1, [8,8]).state_dict() | {'attention.weight':torch.ones(3)},
+     'attention.weight is no part'),
+    (lambda: plain.RosinalityGenerator(8, 8, 1, [8,8]).state_dict() | {'convs.5.conv.weight':torch.ones(3)},
+     'convs.5.conv.weight is no part'),
+    (lambda: plain.RosinalityGenerator(8, 8, 1, [8,8]).state_dict() | {'conv1.conv.lora_up':torch.ones(3)},
+     'lora_up is no part'),
+    (lambda: generator().state_dict() | {'synthesis.b8.conv0.scale':torch.ones(3)},
+     'synthesis.b8.conv0.scale is no part'),
     (lambda: generator().state_dict() | {'mapping.fc0.weight_v':torch.ones(3)}, 'weight_v is no part'),
-    (lambda: generator().state_dict() | {'synthesis.b8.conv2.weight':torch.ones(3)}, 'synthesis.b8.conv2.weight is no part'),
+    (lambda: generator().state_dict() | {'synthesis.b8.conv2.weight':torch.ones(3)},
+     'synthesis.b8.conv2.weight is no part'),
     (lambda: generator().state_dict() | {'synthesis.b8.attn.weight':torch.ones(3)}, 'layers of class attn'),
     (swagan, 'it is SWAGAN, which draws wavelets'), (lambda: {f'module.{k}':v for k,v in swagan().items()}, 'SWAGAN')])
 def test_unknown_tensors_of_a_generator(tmp_path, make, says):
@@ -605,18 +658,21 @@ def test_unknown_tensors_of_a_generator(tmp_path, make, says):
         torch.save(wrap(make()), tmp_path/f'{i}.pt')
         with pytest.raises(ImportRefused, match=says): import_model(tmp_path/f'{i}.pt', tmp_path/'out')
 
-@pytest.mark.parametrize('wrap', [lambda s: {'n_averaged':torch.tensor(3)} | {f'module.{k}':v for k,v in s.items()}, lambda s: {f'module._orig_mod.{k}':v for k,v in s.items()}], ids=range(2))
+@pytest.mark.parametrize('wrap', [lambda s: {'n_averaged':torch.tensor(3)} | {f'module.{k}':v for k,v in s.items()},
+                                  lambda s: {f'module._orig_mod.{k}':v for k,v in s.items()}], ids=range(2))
 def test_a_state_that_torch_wraps(tmp_path, wrap):
     "AveragedModel's count of averages and compiled modules' prefix are no part of the network"
     g = plain.RosinalityGenerator(8, 8, 1, [8,8])
     torch.save(dict(g_ema=wrap(g.state_dict())), tmp_path/'x.pt')
     ws = torch.randn(2, 4, 8)
-    with torch.no_grad(): assert (import_model(tmp_path/'x.pt', tmp_path/'out').generator.synthesis(ws, 'const')-g.synthesis(ws)).abs().max()<1e-4
+    with torch.no_grad():
+        assert (import_model(tmp_path/'x.pt', tmp_path/'out').generator.synthesis(ws, 'const')-g.synthesis(ws)).abs().max()<1e-4
 
 def test_unknown_tensors_elsewhere(tmp_path):
     "In NVIDIA's objects, refused; in a discriminator, left out and noted; in a network of other channels, noted"
     g = generator(); g.synthesis.b8.register_buffer('wavelet', torch.ones(2))
-    with pytest.raises(ImportRefused, match='synthesis.b8.wavelet is no part'): imported(tmp_path, nvidia_pickle(G_ema=g))
+    with pytest.raises(ImportRefused, match='synthesis.b8.wavelet is no part'):
+        imported(tmp_path, nvidia_pickle(G_ema=g))
     state,d = plain.RosinalityGenerator(16, 16, 3, CHANNELS).state_dict(),plain.RosinalityDiscriminator(CHANNELS).state_dict()
     torch.save(dict(g_ema=state, d=d | {'dwt.ll':torch.ones(2,2), 'from_rgbs.0.x':torch.ones(1)}), tmp_path/'x.pt')
     m = import_model(tmp_path/'x.pt', tmp_path/'out')
@@ -633,12 +689,15 @@ def test_a_decoder_of_an_encoders_checkpoint(tmp_path):
     ws = torch.randn(2,6,16)
     with torch.no_grad(): assert (m.generator.synthesis(ws, 'const')-g.synthesis(ws)).abs().max()<1e-4
     r = m.config['imported']
-    assert [*r['unread']]==['state_dict.encoder','latent_avg','opts'] and r['network']=='state_dict.decoder' and 'pathlib' in r['unread']['opts']
+    assert [*r['unread']]==['state_dict.encoder','latent_avg',
+                            'opts'] and r['network']=='state_dict.decoder' and 'pathlib' in r['unread']['opts']
 
 def test_other_state_dicts(tmp_path):
     "StyleGAN3's and other programs' are told apart"
-    for o,says in (({'synthesis.input.freqs':torch.ones(2), 'mapping.fc0.weight':torch.ones(2)}, 'a StyleGAN3 generator'),
-                   (dict(params_ema={'style_mlp.1.weight':torch.ones(2)}), 'it holds params_ema, and no G_ema'), (dict(d=plain.RosinalityDiscriminator(CHANNELS).state_dict()), 'holds d, and no')):
+    for o,says in (({'synthesis.input.freqs':torch.ones(2), 'mapping.fc0.weight':torch.ones(2)},
+                    'a StyleGAN3 generator'),
+                   (dict(params_ema={'style_mlp.1.weight':torch.ones(2)}), 'it holds params_ema, and no G_ema'),
+                   (dict(d=plain.RosinalityDiscriminator(CHANNELS).state_dict()), 'holds d, and no')):
         torch.save(o, tmp_path/'x.pt')
         with pytest.raises(ImportRefused, match=says): import_model(tmp_path/'x.pt', tmp_path/'out')
 
@@ -651,7 +710,8 @@ def test_command(tmp_path):
     same_pictures(theirs, load_model(tmp_path/'net').generator)
     assert (tmp_path/'net.png').exists() and json.loads((tmp_path/'net.json').read_text())['imported']['format']=='NVIDIA'
     (tmp_path/'bad.pkl').write_bytes(pickle.dumps(dict(G_ema=Call(os.mkdir, str(tmp_path/'ran'))), 4))
-    commands.refuses('semistyle_import', tmp_path/'bad.pkl', '--out', tmp_path/'bad', says=['posix.mkdir','nothing in it was run'])
+    commands.refuses('semistyle_import', tmp_path/'bad.pkl', '--out', tmp_path/'bad',
+                     says=['posix.mkdir','nothing in it was run'])
     commands.refuses('semistyle_import', tmp_path/'gone.pkl', says=['is missing'])
     assert not (tmp_path/'ran').exists() and not (tmp_path/'bad').exists()
 
@@ -673,7 +733,8 @@ def test_a_class_conditional_network_is_asked_with_labels_of_classes(tmp_path, m
     for kind in ('grid','mixing'):
         show(net, kind, out=str(tmp_path/f'{kind}.png')); assert classes()=={0,1,2}
     evaluate(net, metrics='path_disc', samples='20', seeds=1, out=str(tmp_path/'m.json')); assert classes()=={0,1,2}
-    discover(net, out=str(tmp_path/'d'), method='sefa', directions=2, samples=200, n=4, features='disc'); assert classes()=={0,1,2}
+    discover(net, out=str(tmp_path/'d'), method='sefa', directions=2, samples=200, n=4, features='disc')
+    assert classes()=={0,1,2}
 
 # ---- after the import
 @pytest.mark.parametrize('c_dim', [0,3])
@@ -693,14 +754,17 @@ def test_a_generator_alone_and_offline(tmp_path, c_dim, monkeypatch):
         show(net, kind, out=str(tmp_path/(f'{kind}.gif' if kind=='interpolation' else f'{kind}.png')))
     res = discover(net, out=str(tmp_path/'d'), method='contra-bi', directions=2, samples=200, n=4, kimg=.02, bs=2)
     assert res['features']=='pixels' and 'pixels' in (tmp_path/'d'/'report.html').read_text()
-    with pytest.raises(OSError, match='--features pixels'): discover(net, out=str(tmp_path/'e'), method='sefa', directions=2, samples=200, n=4, features='alexnet')
+    with pytest.raises(OSError, match='--features pixels'):
+        discover(net, out=str(tmp_path/'e'), method='sefa', directions=2, samples=200, n=4, features='alexnet')
     Image.fromarray(np.zeros((20,20,3), np.uint8)).save(tmp_path/'p.png')
-    show(net, 'traversals', out=str(tmp_path/'t.png'), directions=str(tmp_path/'d')); show(net, 'traversals', out=str(tmp_path/'t.gif'), directions=str(tmp_path/'d'))
+    show(net, 'traversals', out=str(tmp_path/'t.png'), directions=str(tmp_path/'d'))
+    show(net, 'traversals', out=str(tmp_path/'t.gif'), directions=str(tmp_path/'d'))
     evaluate(net, report=str(tmp_path/'r.html')); page = (tmp_path/'r.html').read_text()
     assert 'is not known, so nothing was measured' in page and 'Random samples' in page and 'of a checkpoint (NVIDIA)' in page and ('Every label' in page)==(c_dim>0)
     if c_dim: assert 'each of 3 labels' in page
     name = res['names'][0]
-    edit(str(tmp_path/'p.png'), net, True, str(tmp_path/'ed'), direction=[f'{name}=1'], directions=str(tmp_path/'d'), steps=2)
+    edit(str(tmp_path/'p.png'), net, True, str(tmp_path/'ed'), direction=[f'{name}=1'], directions=str(tmp_path/'d'),
+         steps=2)
     assert (tmp_path/'ed'/'edited'/'p.png').exists()
     from semistyle.discover.navigator import load_directions
     panel = DirectionSliders(m.generator, load_directions(tmp_path/'d'/'directions', m.generator), n=1)

@@ -19,11 +19,13 @@ def test_continuous_codes_from_a_preset_to_its_measures(tmp_path):
     m = load_model(out/'model')
     assert m.config['world']=='shapes' and m.space==CodeSpace([], 6) and not (out/'labels.json').exists()
     assert run('semistyle_train', '--resume', '--out', out).code==0
-    res = run('semistyle_eval', out/'model', '--metrics', 'mig,modularity', '--n', 1500, '--samples', 1500, '--out', tmp_path/'e.json')
+    res = run('semistyle_eval', out/'model', '--metrics', 'mig,modularity', '--n', 1500, '--samples', 1500, '--out',
+              tmp_path/'e.json')
     assert res.code==0, res.err
     got = read_json(tmp_path/'e.json')['metrics']
     assert {*got}=={'mig','modularity'} and 0<=got['mig']['mean']<=1
-    refuses('semistyle_eval', out/'model', '--metrics', 'l2_gen', says=['no generator here takes codes of known factors'])
+    refuses('semistyle_eval', out/'model', '--metrics', 'l2_gen',
+            says=['no generator here takes codes of known factors'])
     for ends in ('png','gif'): assert run('semistyle_show', out/'model', '--out', tmp_path/f't.{ends}').code==0
     assert run('semistyle_eval', out/'model', '--report', tmp_path/'page.html', '--n', 300).code==0
     assert 'nobody has named its parts' in (tmp_path/'page.html').read_text()

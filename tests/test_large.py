@@ -12,7 +12,8 @@ def measured(*args):
     "A command in a process of its own: its exit code, what it said, and its largest memory in GB"
     code = (f'import atexit,runpy,sys; from semistyle.bench.memory import peak_mb; atexit.register(lambda: print("peak", peak_mb(), file=sys.stderr));'
             f'sys.argv = {[commands.script(args[0]), *map(str, args[1:])]!r}; runpy.run_path(sys.argv[0], run_name="__main__")')
-    p = subprocess.run([sys.executable,'-W','ignore','-c',code], capture_output=True, text=True, env=os.environ | commands.ONE_THREAD)
+    p = subprocess.run([sys.executable,'-W','ignore','-c',code], capture_output=True, text=True,
+                       env=os.environ | commands.ONE_THREAD)
     return p.returncode,p.stdout+p.stderr,float(p.stderr.split('peak ')[-1].split()[0])/1024
 
 def done(*args):
@@ -33,17 +34,21 @@ def test_traversals_and_discovery_of_an_import(thin, tmp_path):
     done('semistyle_show', thin, '--out', tmp_path/'t.png')
     done('semistyle_discover', thin, '--out', tmp_path/'d', '--method', 'sefa', '--directions', 3, '--label', 1)
     rec = json.loads((tmp_path/'d'/'discovery.json').read_text())
-    assert rec['features'] in ('disc@64','disc@128','disc@256') and rec['label']==1 and 'first impression' in rec['judged_by']
+    assert rec['features'] in ('disc@64','disc@128',
+                               'disc@256') and rec['label']==1 and 'first impression' in rec['judged_by']
     to,how = rec['settings']['drawn_to'],rec['settings']['drawn_in']
     assert to in (64,128,256) and how in ('float32','bfloat16') and f"drawings to {to}x{to} in {how}, read at {rec['features'][5:]}x" in rec['judged_by']
     assert rec['seconds_to_directions']<rec['seconds'] and rec['judged_by'] in (tmp_path/'d'/'report.html').read_text()
-    commands.refuses('semistyle_discover', thin, '--label', 3, '--out', tmp_path/'no', says=['label should be from 0 to 2, got 3'])
-    commands.refuses('semistyle_discover', thin, '--method', 'sefa', '--resolution', 33, '--out', tmp_path/'no', says=['resolution should be one of [64, 128, 256]'])
+    commands.refuses('semistyle_discover', thin, '--label', 3, '--out', tmp_path/'no',
+                     says=['label should be from 0 to 2, got 3'])
+    commands.refuses('semistyle_discover', thin, '--method', 'sefa', '--resolution', 33, '--out', tmp_path/'no',
+                     says=['resolution should be one of [64, 128, 256]'])
 
 def test_gradients_of_large_pictures_are_those_of_all_at_once():
     "Maps that are computed again, and pictures one by one, give the gradient that keeping everything gives"
     torch.manual_seed(0)
-    g = StyleGAN2Generator(256, z_dim=8, w_dim=8, mapping_layers=1, channel_base=512, channel_max=8).eval().requires_grad_(False)
+    g = StyleGAN2Generator(256, z_dim=8, w_dim=8, mapping_layers=1, channel_base=512,
+                           channel_max=8).eval().requires_grad_(False)
     ws = torch.randn(2, g.num_ws, 8, requires_grad=True)
     got, = torch.autograd.grad(g.synthesis(ws, noise_mode='const').square().mean(), ws)
     g.train(); want, = torch.autograd.grad(g.synthesis(ws, noise_mode='const').square().mean(), ws)   # in training nothing is computed again
@@ -53,7 +58,8 @@ def test_projected_noise_is_that_which_is_searched():
     "The noise that replaces a layer's own is used when maps are computed again"
     from semistyle.discover.invert import draw,noise_maps
     torch.manual_seed(0)
-    g = StyleGAN2Generator(256, z_dim=8, w_dim=8, mapping_layers=1, channel_base=512, channel_max=8).eval().requires_grad_(False)
+    g = StyleGAN2Generator(256, z_dim=8, w_dim=8, mapping_layers=1, channel_base=512,
+                           channel_max=8).eval().requires_grad_(False)
     for k,p in g.synthesis.named_parameters():
         if k.endswith('noise_strength'): p.fill_(.5)
     noise = {k:torch.randn(2, *v.shape[1:]).requires_grad_() for k,v in noise_maps(g).items()}
@@ -66,10 +72,15 @@ def test_projected_noise_is_that_which_is_searched():
 @pytest.mark.parametrize('side,base', [(256,16384),(1024,32768)])
 def test_published_sizes_stay_under_three_gigabytes(tmp_path, side, base):
     torch.manual_seed(0)
-    save_model(tmp_path/'m', {}, generator=StyleGAN2Generator(side, channel_base=base), discriminator=StyleGAN2Discriminator(side, channel_base=base))
-    Image.fromarray(np.random.default_rng(0).integers(256, size=(90,120,3), dtype=np.uint8)).save(photo := tmp_path/'photo.png')
-    for args in (('semistyle_show', tmp_path/'m', '--out', tmp_path/'t.png'), ('semistyle_discover', tmp_path/'m', '--out', tmp_path/'d', '--method', 'sefa'),
-                 ('semistyle_discover', tmp_path/'m', '--out', tmp_path/'c', '--kimg', .002 if side==1024 else .008, '--samples', 20_000),
-                 ('semistyle_edit', photo, '--model', tmp_path/'m', '--project', '--steps', 3, '--filter', 'lanczos', '--out', tmp_path/'e')):
+    save_model(tmp_path/'m', {}, generator=StyleGAN2Generator(side, channel_base=base),
+               discriminator=StyleGAN2Discriminator(side, channel_base=base))
+    Image.fromarray(np.random.default_rng(0).integers(256, size=(90,120,3),
+                                                      dtype=np.uint8)).save(photo := tmp_path/'photo.png')
+    for args in (('semistyle_show', tmp_path/'m', '--out', tmp_path/'t.png'),
+                 ('semistyle_discover', tmp_path/'m', '--out', tmp_path/'d', '--method', 'sefa'),
+                 ('semistyle_discover', tmp_path/'m', '--out', tmp_path/'c', '--kimg', .002 if side==1024 else .008,
+                  '--samples', 20_000),
+                 ('semistyle_edit', photo, '--model', tmp_path/'m', '--project', '--steps', 3, '--filter', 'lanczos',
+                  '--out', tmp_path/'e')):
         code,said,peak = measured(*args)
         assert code==0 and peak<3, (args, peak, said[-500:])

@@ -164,7 +164,8 @@ def test_bad_tables_are_refused_in_one_sentence(name, case):
 def test_constant_codes_are_defined(name):
     res = scores[name](np.hstack([0*f,0*f+5]), f)
     if name=='mig': assert res==0
-    elif name.startswith('dci'): assert abs(res[f'{name}_disentanglement'])<1e-6 and abs(res[f'{name}_completeness'])<1e-6
+    elif name.startswith('dci'):
+        assert abs(res[f'{name}_disentanglement'])<1e-6 and abs(res[f'{name}_completeness'])<1e-6
     else:
         chance = dict(explicitness=.5, beta_vae=.5, sap=0, modularity=0, factor_vae=0)[name]
         assert abs(res[name]-chance)<.02
@@ -190,7 +191,8 @@ def test_results_name_their_protocol_size_and_seeds():
 
 def test_a_diverged_encoder_stops_at_its_first_batch():
     world = Plain(9,8,7)
-    with pytest.raises(ValueError, match='encode should return finite codes'): M.evaluate_factors(lambda x: flat(x)*np.nan, world)
+    with pytest.raises(ValueError, match='encode should return finite codes'):
+        M.evaluate_factors(lambda x: flat(x)*np.nan, world)
     assert sum(world.batches)<=250
 
 def test_bench_metrics_refuses_what_it_does_not_take():

@@ -4,7 +4,8 @@ import pytest
 from commands import run
 
 NETS = 'g_args.z_dim=4 g_args.w_dim=16 g_args.channel_base=128 g_args.channel_max=16 d_args.channel_base=128 d_args.channel_max=16'
-NAMES = ['two words', 'm[1]', 'a*b?', "it's", 'say "no"', 'line\nbreak', 'tab\there', 'naïve 写真', '-dash', '$HOME `id`', '<b>&amp;', '%20', '#1', '.hidden', 'x'*255, '写'*85]
+NAMES = ['two words', 'm[1]', 'a*b?', "it's", 'say "no"', 'line\nbreak', 'tab\there', 'naïve 写真', '-dash', '$HOME `id`',
+         '<b>&amp;', '%20', '#1', '.hidden', 'x'*255, '写'*85]
 
 @pytest.mark.parametrize('name', NAMES)
 def test_a_name(name, tmp_path):

@@ -8,7 +8,8 @@ from semistyle.data.open import load_world
 from semistyle.models.oracle import Oracle
 from semistyle.models.checkpoint import load_model,save_model
 
-NETS = ' '.join(f'{o}_args.channel_base=128 {o}_args.channel_max=16' for o in 'gd') + ' g_args.z_dim=4 g_args.w_dim=16 g_args.mapping_layers=1'
+NETS = ' '.join(f'{o}_args.channel_base=128 {o}_args.channel_max=16'
+                for o in 'gd') + ' g_args.z_dim=4 g_args.w_dim=16 g_args.mapping_layers=1'
 SMALL = ['--preset','robot-16','--set',f'bs=8 labelled_bs=4 {NETS}']
 
 @pytest.fixture(scope='module')
@@ -20,31 +21,36 @@ def home(tmp_path_factory):
     for i,x in enumerate(world.batch(factors)): Image.fromarray(x).save(home/'photos'/f'{i:04}.png')
     (home/'photos'/'notes.txt').write_text('taken on Sunday')
     def table(name, rows, header, cells):
-        lines = [f'{i:04}.png,' + ','.join('' if rng.random()<.2 else f'{float(v):g}' for v in cells(factors[i])) for i in rows]
+        lines = [f'{i:04}.png,' + ','.join('' if rng.random()<.2 else f'{float(v):g}' for v in cells(factors[i]))
+                 for i in rows]
         (home/name).write_text('\n'.join([header, *lines]))
     table('labels.csv', range(250), 'file,light,green,across', lambda f: (f[5], f[8]==1, 10+f[1]))
-    table('others.csv', [i for i in range(250, 500) if factors[i][1]<5], 'file,across,light,green', lambda f: (10+f[1], f[5], f[8]==1))
+    table('others.csv', [i for i in range(250, 500) if factors[i][1]<5], 'file,across,light,green',
+          lambda f: (10+f[1], f[5], f[8]==1))
     return home
 
 @pytest.fixture(scope='module')
 def trained(home):
     "A run on the folder, with half of the labels, measured at its end"
-    r = run('semistyle_train', '--world', home/'photos', '--labels', home/'labels.csv', '--eta', .1, *SMALL, '--kimg', .24,
-            '--seed', 3, '--out', home/'run', '--eval')
+    r = run('semistyle_train', '--world', home/'photos', '--labels', home/'labels.csv', '--eta', .1, *SMALL, '--kimg',
+            .24, '--seed', 3, '--out', home/'run', '--eval')
     assert r.code==0, r.err
     assert re.search(r'photos: 1,100 images, labels for 10 %, fewest of \w+ \(\d+\)', r.err), r.err
     return home/'run'
 
 def test_what_a_run_leaves_behind(home, trained):
     "The same files as of a rendered world, and where the data lie in one of them only"
-    assert {o.name for o in trained.iterdir()}=={'run.json','source.json','labels.json','log.csv','film.png','state','model','metrics.json','report.html'}
+    assert {o.name for o in trained.iterdir()}=={'run.json','source.json','labels.json','log.csv','film.png','state',
+                                                 'model','metrics.json','report.html'}
     r = json.loads((trained/'run.json').read_text())
     assert r['world']=='photos' and r['data']['images']==1100 and r['data']['options']=={'labels':'labels.csv'}
     assert r['data']['resize']['filter']=='box' and len(r['data']['sha256'])==64 and r['settings']['image_weight']==0
     assert [o['name'] for o in r['data']['taught']]==['light','green','across'] and all(o['missing'] for o in r['data']['taught'])
-    assert json.loads((trained/'source.json').read_text())==dict(world=str(home/'photos'), labels=str(home/'labels.csv'))
+    assert json.loads((trained/'source.json').read_text())==dict(world=str(home/'photos'),
+                                                                 labels=str(home/'labels.csv'))
     for o in trained.rglob('*'):
-        if o.suffix in ('.json','.md','.html','.csv') and o.name not in ('source.json','metrics.json'): assert str(home) not in o.read_text(), o
+        if o.suffix in ('.json','.md','.html','.csv') and o.name not in ('source.json','metrics.json'):
+            assert str(home) not in o.read_text(), o
     d,page = json.loads((trained/'metrics.json').read_text()),(trained/'report.html').read_text()
     assert set(d['metrics'])=={'mig','l2'} and d['protocols']['encoder']['taught']==110 and 'render_ratio' in d['skipped']
     assert 'true pictures' in page.lower() and 'rendered' not in page and 'Isaac3D' not in page and '110 others were taught' in page
@@ -54,7 +60,8 @@ def test_what_a_run_leaves_behind(home, trained):
 @pytest.mark.slow
 def test_killed_and_moved(home, tmp_path):
     "A packed store; killed at a random moment, the store moved, resumed from its new place: bit for bit"
-    r = run('semistyle_data', 'pack', home/'photos', '--labels', home/'labels.csv', '--workers', 1, '--out', tmp_path/'store')
+    r = run('semistyle_data', 'pack', home/'photos', '--labels', home/'labels.csv', '--workers', 1, '--out',
+            tmp_path/'store')
     assert r.code==0, r.err
     args = ['--world', tmp_path/'store', '--eta', .2, *SMALL, '--kimg', .4]
     assert run('semistyle_train', *args, '--out', tmp_path/'whole').code==0
@@ -102,8 +109,8 @@ def test_refused_before_it_starts(home, tmp_path):
     r = run('semistyle_train', '--world', tmp_path/'photos', *labels, '--eta', '.1', *SMALL, '--out', tmp_path/'no')
     last = r.err.strip().split('\n')[-1]
     assert r.code==2 and 'photos/0123.png should be an image' in last and 'skip_broken' in last and not [*(tmp_path/'no').iterdir()]
-    r = run('semistyle_train', '--world', tmp_path/'photos', *labels, '--eta', '.1', *SMALL, '--kimg', .008, '--skip_broken',
-            '--out', tmp_path/'skipped')
+    r = run('semistyle_train', '--world', tmp_path/'photos', *labels, '--eta', '.1', *SMALL, '--kimg', .008,
+            '--skip_broken', '--out', tmp_path/'skipped')
     assert r.code==0 and json.loads((tmp_path/'skipped'/'run.json').read_text())['data']['images']==1099, r.err
 
 def test_without_labels(home, tmp_path):
@@ -145,8 +152,8 @@ def test_drawn_heads(tmp_path):
     "The preset celeba-64 on files that are laid out as CelebA's, with marks that nobody knows"
     from semistyle.data.heads import write_heads
     write_heads(tmp_path/'heads', 60, missing=.2)
-    r = run('semistyle_train', '--preset','celeba-64','--world',tmp_path/'heads','--kimg',.032,'--out',tmp_path/'run','--eta',.2,
-            '--set', f'img_resolution=16 bs=8 labelled_bs=4 {NETS}')
+    r = run('semistyle_train', '--preset','celeba-64','--world',tmp_path/'heads','--kimg',.032,'--out',tmp_path/'run',
+            '--eta',.2, '--set', f'img_resolution=16 bs=8 labelled_bs=4 {NETS}')
     assert r.code==0, r.err
     m = load_model(tmp_path/'run'/'model')
     assert (m.space.n_factors,m.space.names[-1],m.config['world'])==(40,'Young','celeba') and m.config['settings']['gamma_g']==1

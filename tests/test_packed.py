@@ -17,7 +17,8 @@ def photos(tmp_path_factory):
     folder = tmp_path_factory.mktemp('data')/'photos'
     folder.mkdir()
     world = load_world('sprites', 32)
-    for i,x in enumerate(world.images(np.arange(0, 600_000, 10_000))): Image.fromarray(x[...,0]).save(folder/f'{i:03}.png')
+    for i,x in enumerate(world.images(np.arange(0, 600_000, 10_000))):
+        Image.fromarray(x[...,0]).save(folder/f'{i:03}.png')
     rows = [f'{i:03}.png,{i%2},{i/60:.2f}' for i in range(0, 60, 3)]
     folder.with_name('labels.csv').write_text('\n'.join(['file,odd,place',*rows]))
     return folder
@@ -102,7 +103,8 @@ def test_a_disk_that_fills_up(photos, store, tmp_path, monkeypatch):
     source = load_dataset(photos, labels=photos.with_name('labels.csv'))
     with monkeypatch.context() as m:
         m.setattr(packed, '_pack_chunk', full)
-        with pytest.raises(OSError, match='could not write .*/new: the disk is full: free some space'): pack(source, tmp_path/'new', 1, False)
+        with pytest.raises(OSError, match='could not write .*/new: the disk is full: free some space'):
+            pack(source, tmp_path/'new', 1, False)
     assert not (tmp_path/'new').exists() and lines(tmp_path/'.new.packing')==9
     pack(source, tmp_path/'new', 1, False)
     assert (tmp_path/'new'/'images.npy').read_bytes()==(store/'images.npy').read_bytes() and [*tmp_path.iterdir()]==[tmp_path/'new']
@@ -116,7 +118,8 @@ def edit(path, **kw): path.write_text(json.dumps(json.loads(path.read_text()) | 
 
 DAMAGE = {
     'flipped pixel':  (lambda o: flip(o/'images.npy', 4000), ['images.npy is damaged', 'images 0 to 59', 'pack anew']),
-    'torn':           (lambda o: os.truncate(o/'images.npy', 4000), ['images.npy should have', 'has 4,000', 'pack anew']),
+    'torn':           (lambda o: os.truncate(o/'images.npy', 4000),
+                       ['images.npy should have', 'has 4,000', 'pack anew']),
     'no pixels':      (lambda o: (o/'images.npy').unlink(), ['images.npy is missing', 'copy the whole folder']),
     'other version':  (lambda o: edit(o/'packed.json', version=9), ['format version 1, is of 9', 'pack the data anew']),
     'edited':         (lambda o: edit(o/'packed.json', name='faces'), ['packed.json is damaged', 'pack anew']),
@@ -161,7 +164,8 @@ def test_packing_a_folder_from_the_command_line(photos, store, tmp_path):
     assert run('semistyle_data', *args).code==0  # nothing left to do
     info = run('semistyle_data', 'info', out, '--json')
     d = json.loads(info.out)
-    assert (d['images'], d['resolution'], [o['name'] for o in d['factors']], d['factors'][0]['known'])==(60, 32, ['odd','place'], 20)
+    assert (d['images'], d['resolution'], [o['name'] for o in d['factors']],
+            d['factors'][0]['known'])==(60, 32, ['odd','place'], 20)
     assert run('semistyle_data', 'check', out).code==0
     r = run('semistyle_data', 'preview', out, '--out', tmp_path/'grid.png')
     assert r.code==0 and Image.open(tmp_path/'grid.png').size[0]>100 and json.loads((tmp_path/'grid.json').read_text())['images']==60
@@ -170,7 +174,8 @@ def test_checking_factors_from_the_command_line(tmp_path):
     r = run('semistyle_data', 'check', 'robot', '--resolution', 16, '--out', tmp_path/'check.json')
     assert r.code==0 and 'the factors fit the pixels' in r.out, r.err
     assert json.loads((tmp_path/'check.json').read_text())['ok']
-    refuses('semistyle_data', 'check', 'robot', '--resolution', 16, '--sizes', '3,5,8,4,4,4,6,4,4', says=['robot_y is suspect', '[3, 8, 5, 4'])
+    refuses('semistyle_data', 'check', 'robot', '--resolution', 16, '--sizes', '3,5,8,4,4,4,6,4,4',
+            says=['robot_y is suspect', '[3, 8, 5, 4'])
 
 def test_bad_words(photos, store, tmp_path):
     refuses('semistyle_data', 'polish', 'robot', says=['action should be one of info, pack', "got 'polish'"])
@@ -178,19 +183,25 @@ def test_bad_words(photos, store, tmp_path):
     refuses('semistyle_data', 'pack', photos, says=['out should be'])
     refuses('semistyle_data', 'pack', photos, '--out', store, says=['should be new or the store of this data set'])
     refuses('semistyle_data', 'pack', photos, '--out', tmp_path/'x', '--labels', tmp_path/'no.csv', says=['no.csv'])
-    refuses('semistyle_data', 'pack', photos, '--out', tmp_path/'x', '--resolution', 512, says=['`resolution` should be at most 32'])
-    refuses('semistyle_data', 'pack', photos, '--out', tmp_path/'x', '--workers', 0, says=['workers should be at least 1'])
+    refuses('semistyle_data', 'pack', photos, '--out', tmp_path/'x', '--resolution', 512,
+            says=['`resolution` should be at most 32'])
+    refuses('semistyle_data', 'pack', photos, '--out', tmp_path/'x', '--workers', 0,
+            says=['workers should be at least 1'])
     refuses('semistyle_data', 'preview', store, '--out', tmp_path/'a.jpg', says=['out should end in .png'])
-    refuses('semistyle_data', 'check', 'robot', '--resolution', 16, '--sizes', '3,many', says=['sizes should be whole numbers'])
-    refuses('semistyle_data', 'download', 'falcor3d', '--root', tmp_path/'d', says=['falcor3d is handed out by a page', 'https://'])
+    refuses('semistyle_data', 'check', 'robot', '--resolution', 16, '--sizes', '3,many',
+            says=['sizes should be whole numbers'])
+    refuses('semistyle_data', 'download', 'falcor3d', '--root', tmp_path/'d',
+            says=['falcor3d is handed out by a page', 'https://'])
     assert not [o for o in tmp_path.iterdir() if o.name!='d']
 
 @posix
 def test_ctrl_c_keeps_what_is_packed(tmp_path):
     "Exit code 130, a sentence, and the same command goes on"
     out = tmp_path/'robot'
-    cmd = [sys.executable, script('semistyle_data'), 'pack', 'sprites', '--resolution', '32', '--out', str(out), '--workers', '2']
-    p = subprocess.Popen(cmd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | ONE_THREAD, start_new_session=True)
+    cmd = [sys.executable, script('semistyle_data'), 'pack', 'sprites', '--resolution', '32', '--out', str(out),
+           '--workers', '2']
+    p = subprocess.Popen(cmd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | ONE_THREAD,
+                         start_new_session=True)
     while lines(tmp_path/'.robot.packing')<4 and p.poll() is None: time.sleep(.05)
     os.killpg(p.pid, signal.SIGINT)  # as a terminal does: to all processes of the command
     err = p.communicate()[1]
@@ -199,5 +210,6 @@ def test_ctrl_c_keeps_what_is_packed(tmp_path):
 
 def test_bench_data_refuses():
     refuses('semistyle_bench', 'data', '--images', 5, says=['images should be from 100 to 737,280, got 5'])
-    refuses('semistyle_bench', 'train', '--images', 500, says=['images should be given for data, discover and memory only'])
+    refuses('semistyle_bench', 'train', '--images', 500,
+            says=['images should be given for data, discover and memory only'])
     refuses('semistyle_bench', 'data', '--world', 'sprites', says=['world should be robot for data'])

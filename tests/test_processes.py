@@ -39,7 +39,8 @@ with joined(4):
 def torchrun(n, *args, **kwargs):
     "Start processes of a module or a script"
     cmd = [sys.executable,'-m','torch.distributed.run','--standalone','--nproc_per_node',str(n),*map(str, args)]
-    return subprocess.Popen(cmd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | ONE_THREAD | kwargs)
+    return subprocess.Popen(cmd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            env=os.environ | ONE_THREAD | kwargs)
 
 def ended(p):
     "What a started process has written"
@@ -64,7 +65,8 @@ def grads(tmp_path_factory):
 
 def furthest(a, b, names):
     "The largest difference of any of some tensors, relative to the largest number in it"
-    return max(float((a[k].double()-b[k].double()).abs().max()/a[k].double().abs().max().clamp_min(1e-6)) for k in names)
+    return max(float((a[k].double()-b[k].double()).abs().max()/a[k].double().abs().max().clamp_min(1e-6))
+               for k in names)
 
 @pytest.mark.parametrize('kind,n,passes', [('semi',2,1),('stylegan2',2,1),('semi',1,2)])
 def test_one_process_equals_two(grads, kind, n, passes):
@@ -122,7 +124,8 @@ def test_a_killed_process_ends_the_run(whole, tmp_path, rank):
     p = underway(out, *TINY)
     os.kill(workers(p)[rank], signal.SIGKILL)
     code,_,err = ended(p)
-    assert code and any(re.match(rf'process {1-rank} of 2 has lost another one .* go on from the last save', o) for o in said(err)), err[-3000:]
+    assert code and any(re.match(rf'process {1-rank} of 2 has lost another one .* go on from the last save', o)
+                        for o in said(err)), err[-3000:]
     train(2, out, '--resume')
     same(whole, out)
 
@@ -144,7 +147,8 @@ def test_resumed_with_another_number(whole, tmp_path):
 
 def test_what_cannot_be_shared(tmp_path):
     code,_,err = ended(torchrun(3, '-m', 'semistyle.train', *TINY, '--out', tmp_path/'run'))
-    assert code and any('bs should be a multiple of 12, to be shared by 3 processes' in o for o in said(err)), err[-2000:]
+    assert code and any('bs should be a multiple of 12, to be shared by 3 processes' in o
+                        for o in said(err)), err[-2000:]
     (tmp_path/'full').mkdir(); (tmp_path/'full'/'mine.txt').write_text('x')
     code,_,err = ended(torchrun(2, '-m', 'semistyle.train', *TINY, '--out', tmp_path/'full'))
     assert code and len(said(err))==1 and 'should be new or empty' in said(err)[0]      # the first one speaks for all
@@ -182,7 +186,8 @@ def test_nobody_else_comes(taken):
         s.bind(('127.0.0.1', 0))
         if taken: s.listen()
         port = str(s.getsockname()[1]) if taken else free_port()
-        env = os.environ | ONE_THREAD | dict(RANK='0', WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT=port, TORCH_CPP_LOG_LEVEL='FATAL')
+        env = os.environ | ONE_THREAD | dict(RANK='0', WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT=port,
+                                             TORCH_CPP_LOG_LEVEL='FATAL')
         p = subprocess.run([sys.executable,'-c',code], capture_output=True, text=True, env=env, timeout=200)
     last = p.stderr.strip().splitlines()[-1]
     assert p.returncode==1 and last.startswith(f'semistyle.processes.LostProcess: process 0 should meet 1 more at 127.0.0.1:{port}'), p.stderr
@@ -192,7 +197,8 @@ def test_nobody_else_comes(taken):
 def test_accelerate(whole, tmp_path):
     "`accelerate launch` starts the same"
     pytest.importorskip('accelerate')
-    cmd = [sys.executable,'-m','accelerate.commands.launch','--num_processes','2','--num_machines','1','--mixed_precision','no','--dynamo_backend','no','--multi_gpu',
+    cmd = [sys.executable,'-m','accelerate.commands.launch','--num_processes','2','--num_machines','1',
+           '--mixed_precision','no','--dynamo_backend','no','--multi_gpu',
            '--main_process_port',free_port(),'--module','semistyle.train',*TINY,'--out',str(tmp_path/'run')]
     p = subprocess.run(cmd, capture_output=True, text=True, env=os.environ | ONE_THREAD, timeout=300)
     assert p.returncode==0, p.stderr[-2000:]
@@ -205,14 +211,17 @@ def test_a_discovery_of_one_and_two_processes(tmp_path, model, more):
         from semistyle.models.checkpoint import save_model
         from semistyle.models.stylegan2 import StyleGAN2Generator
         torch.manual_seed(0)
-        save_model(tmp_path/'tiny', {}, generator=StyleGAN2Generator(z_dim=4, w_dim=8, img_resolution=256, channel_base=256, channel_max=8))
+        save_model(tmp_path/'tiny', {}, generator=StyleGAN2Generator(z_dim=4, w_dim=8, img_resolution=256,
+                                                                     channel_base=256, channel_max=8))
         model = tmp_path/'tiny'
-    ask = ['--no-python','--','semistyle_discover',model,'--method','sefa','--directions','5','--samples','500','--n','4',*more]
+    ask = ['--no-python','--','semistyle_discover',model,'--method','sefa','--directions','5','--samples','500','--n',
+           '4',*more]
     def found(n, name):
         code,out,err = ended(torchrun(n, *ask, '--out', tmp_path/name))
         assert code==0, err[-2000:]
         res = json.loads((tmp_path/name/'discovery.json').read_text())
-        return {k:v for k,v in res.items() if k not in ('command','seconds','seconds_to_directions','machine','commit')},(tmp_path/name/'directions'/'directions.safetensors').read_bytes(),out
+        return {k:v for k,v in res.items() if k not in ('command','seconds','seconds_to_directions','machine',
+                                                        'commit')},(tmp_path/name/'directions'/'directions.safetensors').read_bytes(),out
     (one,a,_),(two,b,shown) = found(1, 'one'),found(2, 'two')
     for o in (one,two): o['settings'].pop('seconds', None)
     assert one==two and a==b and shown.count('directions, looked for with')==1

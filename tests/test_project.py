@@ -32,7 +32,8 @@ def test_every_notebook_is_in_the_sidebar_once_and_nothing_else():
 def test_nothing_strange_lies_at_the_top():
     "What a test or a trial leaves among the sources is not committed"
     if not (ROOT/'.git').exists(): pytest.skip('no checkout')
-    files = subprocess.run(['git','-C',ROOT,'ls-files','-z'], capture_output=True, text=True, check=True).stdout.split('\0')
+    files = subprocess.run(['git','-C',ROOT,'ls-files','-z'], capture_output=True, text=True,
+                           check=True).stdout.split('\0')
     known = '.ci .gitignore CHANGELOG.md LICENSE MANIFEST.in Makefile README.md _quarto.yml experiments nbs results semistyle settings.ini setup.py tests tools'
     assert {o.split('/')[0] for o in files if o}==set(known.split())
 
@@ -53,8 +54,9 @@ def test_saved_outputs(nb):
     cells = [c for c in json.loads(nb.read_text())['cells'] if c['cell_type']=='code']
     outs = [o for c in cells for o in c['outputs']]
     assert not [o for o in outs if o['output_type']=='error']
-    draws = any(re.search(r'^\s*(show_|plt\.show|.*\.imshow\()', ''.join(c['source']), re.M) for c in cells)
-    assert not draws or any('image/png' in o.get('data', {}) for o in outs), 'draws, but holds no picture: run tools/run_nbs.py'
+    draws = any(re.search(r'^\s*(show_\w+\(|plt\.show|.*\.imshow\()', ''.join(c['source']), re.M) for c in cells)
+    assert not draws or any('image/png' in o.get('data', {})
+                            for o in outs), 'draws, but holds no picture: run tools/run_nbs.py'
 
 def test_a_notebook_imports_only_lower_numbers():
     "The number of a notebook is its place in the order of imports"
@@ -91,9 +93,11 @@ def test_every_name_is_known():
     for p in (ROOT/'semistyle').rglob('*.py'):
         if p.name=='__init__.py': continue
         known = vars(import_module('.'.join(p.relative_to(ROOT).with_suffix('').parts))).keys() | vars(builtins).keys()
-        odd = names_in(compile(p.read_text(), str(p), 'exec'))-known-{'__module__','__qualname__','__name__','__annotations__'}
+        odd = names_in(compile(p.read_text(), str(p), 'exec'))-known-{'__module__','__qualname__','__name__',
+                                                                      '__annotations__'}
         scopes = {o for n in ast.walk(ast.parse(p.read_text())) if isinstance(n, ast.ClassDef) for m in ast.walk(n) for o in
-                  ([m.id] if isinstance(m, ast.Name) and isinstance(m.ctx, ast.Store) else [m.name] if isinstance(m, ast.FunctionDef) else [])}
+                  ([m.id] if isinstance(m, ast.Name)
+                   and isinstance(m.ctx, ast.Store) else [m.name] if isinstance(m, ast.FunctionDef) else [])}
         if odd-scopes: lost[p.name] = odd-scopes
     assert not lost
 
@@ -113,7 +117,8 @@ def test_every_promise_has_its_tests():
     files = re.findall(r'`pytest [^`]*?(tests/\S+)[^`]*`[^|]*?`(-k [^`]*)`', text)                     # "`pytest tests/a.py -k b`, and `-k c`"
     lines += [f'{f} {k}' for f,k in files]
     assert len(lines)>=12
-    r = subprocess.run([sys.executable, '-W', 'ignore', '-c', COLLECT, *lines], capture_output=True, text=True, cwd=ROOT)
+    r = subprocess.run([sys.executable, '-W', 'ignore', '-c', COLLECT, *lines], capture_output=True, text=True,
+                       cwd=ROOT)
     counts = [json.loads(o[6:]) for o in r.stdout.split('\n') if o.startswith('COUNT ')]
     assert [o[0] for o in counts]==lines, r.stdout[-500:]+r.stderr[-500:]
     assert not [o for o in counts if o[1] or not o[2]]
@@ -152,7 +157,8 @@ def test_wheel(tmp_path):
     src = tmp_path/'src'
     shutil.copytree(ROOT/'semistyle', src/'semistyle', ignore=shutil.ignore_patterns('__pycache__'))
     for f in 'settings.ini setup.py MANIFEST.in README.md LICENSE CHANGELOG.md'.split(): shutil.copy(ROOT/f, src)
-    cmd = [sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation', '-w', str(tmp_path), str(src)]
+    cmd = [sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation', '-w', str(tmp_path),
+           str(src)]
     subprocess.run(cmd, check=True)
     with zipfile.ZipFile(next(tmp_path.glob('*.whl'))) as z: names = {n for n in z.namelist() if '.dist-info/' not in n}
     assert names == {str(p.relative_to(src)) for p in (src/'semistyle').rglob('*') if p.is_file()}

@@ -22,7 +22,8 @@ def test_frechet_agrees(clouds):
         stats.append(FeatureStats())
         for part in x.split(64): stats[-1].update(part)
     a,b = stats
-    assert frechet_distance(a.mean, a.cov, b.mean, b.cov) == pytest.approx(theirs['frechet_inception_distance'], rel=1e-6)
+    assert frechet_distance(a.mean, a.cov, b.mean,
+                            b.cov) == pytest.approx(theirs['frechet_inception_distance'], rel=1e-6)
 
 def test_frechet_of_2048_features():
     "Against scipy's matrix root at Inception's size; few pictures, so nearly singular"
@@ -42,14 +43,16 @@ def test_kernel_agrees(clouds):
 @pytest.mark.parametrize('k', [1,3,10])
 def test_precision_recall_agrees(clouds, k):
     theirs = metric_prc.prc_features_to_metric(*clouds, prc_neighborhood=k, verbose=False)
-    assert precision_recall(*clouds, k=k, bs=70) == {o:pytest.approx(theirs[o], abs=1e-7) for o in ('precision','recall')}
+    assert precision_recall(*clouds, k=k, bs=70) == {o:pytest.approx(theirs[o], abs=1e-7)
+                                                     for o in ('precision','recall')}
 
 @pytest.fixture(scope='module')
 def inception_weights(tmp_path_factory):
     "A file in the format of the published weights, with random ones"
     from torch_fidelity import feature_extractor_inceptionv3 as inc
     torch.manual_seed(0)
-    with patch.object(inc, 'load_state_dict_from_url', lambda *a,**k: {}), patch.object(inc.FeatureExtractorInceptionV3, 'load_state_dict'):
+    with patch.object(inc, 'load_state_dict_from_url',
+                      lambda *a,**k: {}), patch.object(inc.FeatureExtractorInceptionV3, 'load_state_dict'):
         net = inc.FeatureExtractorInceptionV3('inception', ['2048'])
     path = tmp_path_factory.mktemp('weights')/'weights-inception-2015-12-05-6726825d.pth'
     torch.save(net.state_dict(), path)
@@ -60,14 +63,14 @@ def test_inception_is_theirs_and_a_stand_in_is_named(inception_weights):
     ours,x = Inception(path),torch.randint(0, 256, (2,3,32,32)).byte()
     assert torch.equal(ours(x), net(x)[0]) and torch.equal(ours(x[:,:1]), net(x[:,:1].repeat(1,3,1,1))[0])
     assert ours.name.startswith('inception_') and not ours.training      # random weights under the published file's name
-    res = evaluate_quality(lambda n: torch.rand(n,3,32,32)*2-1, torch.rand(4,3,32,32)*2-1, ours, n=4, metrics='kd', subset_size=2,
-                           cache_dir=path.parent/'cache')
+    res = evaluate_quality(lambda n: torch.rand(n,3,32,32)*2-1, torch.rand(4,3,32,32)*2-1, ours, n=4, metrics='kd',
+                           subset_size=2, cache_dir=path.parent/'cache')
     assert {f'kd_{ours.name}',f'kd_{ours.name}_std','protocol'} == set(res)
 
 def test_fid_needs_more_than_2048_pictures(inception_weights, tmp_path):
     with pytest.raises(ValueError, match='more pictures than the 2,048 features for a covariance, has 2,000'):
-        evaluate_quality(lambda n: torch.rand(n,3,8,8)*2-1, torch.rand(8,3,8,8)*2-1, Inception(inception_weights[0]), n=2000, bs=2,
-                         cache_dir=tmp_path)
+        evaluate_quality(lambda n: torch.rand(n,3,8,8)*2-1, torch.rand(8,3,8,8)*2-1, Inception(inception_weights[0]),
+                         n=2000, bs=2, cache_dir=tmp_path)
 
 def test_inception_pickle_runs_nothing(tmp_path):
     class Bomb:
@@ -88,7 +91,8 @@ def test_lpips_agrees(tmp_path):
     ours = lpips_vgg(tmp_path/'vgg16.pth')
     assert ours.name.startswith('lpips_vgg_')
     x,y = torch.rand(2,3,3,64,48)*2-1
-    for other in (y, x+1e-3*y): torch.testing.assert_close(ours(x, other), theirs(x, other).flatten(), rtol=1e-3, atol=1e-9)
+    for other in (y, x+1e-3*y):
+        torch.testing.assert_close(ours(x, other), theirs(x, other).flatten(), rtol=1e-3, atol=1e-9)
 
 def test_features_of_stylegan2_discriminator():
     stylegan2 = pytest.importorskip('semistyle.models.stylegan2')
@@ -125,5 +129,6 @@ def test_cache_that_cannot_be_written_warns(tmp_path):
     (tmp_path/'file').touch()
     f = as_features(lambda x: x.mean((2,3)), 'colour')
     with pytest.warns(UserWarning, match='the statistics are not kept'):
-        res = evaluate_quality(lambda n: torch.rand(n,3,8,8)*2-1, torch.rand(50,3,8,8)*2-1, f, n=50, metrics=['fd','pr'], cache_dir=tmp_path/'file')
+        res = evaluate_quality(lambda n: torch.rand(n,3,8,8)*2-1, torch.rand(50,3,8,8)*2-1, f, n=50,
+                               metrics=['fd','pr'], cache_dir=tmp_path/'file')
     assert res['fd_colour'] >= 0

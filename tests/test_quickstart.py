@@ -31,8 +31,8 @@ def jupyterlab(folder, home):
         f = home/'settings'/'@jupyterlab'/f'{name}.jupyterlab-settings'
         f.parent.mkdir(parents=True)
         f.write_text(json.dumps(o))
-    names = dict(JUPYTER_CONFIG_DIR='config', JUPYTER_DATA_DIR='data', JUPYTER_RUNTIME_DIR='runtime', IPYTHONDIR='ipython',
-                 JUPYTERLAB_SETTINGS_DIR='settings', JUPYTERLAB_WORKSPACES_DIR='workspaces')
+    names = dict(JUPYTER_CONFIG_DIR='config', JUPYTER_DATA_DIR='data', JUPYTER_RUNTIME_DIR='runtime',
+                 IPYTHONDIR='ipython', JUPYTERLAB_SETTINGS_DIR='settings', JUPYTERLAB_WORKSPACES_DIR='workspaces')
     env = {**os.environ, **{k:str(home/v) for k,v in names.items()}}
     port,log = free_port(),home/'log'
     cmd = [sys.executable, '-m', 'jupyterlab', '--no-browser', '--allow-root', '--ip=127.0.0.1', f'--port={port}',

@@ -88,8 +88,8 @@ def test_sigkill_again_and_again(tmp_path, seed):
 @pytest.mark.parametrize('kind', ['train','photos','plain','pack','discover','edit','distill','eval','show','import'])
 def test_killed_at_chosen_moments(kind):
     "Before and after renames, syncs and deletes, the last ones of a run among them: nothing is lost, and nothing is left over"
-    p = subprocess.run([sys.executable, ROOT/'tools'/'torture.py', kind, '--moments', '2', '--times', '2'], capture_output=True, text=True,
-                       env=os.environ | ONE_THREAD)
+    p = subprocess.run([sys.executable, ROOT/'tools'/'torture.py', kind, '--moments', '2', '--times', '2'],
+                       capture_output=True, text=True, env=os.environ | ONE_THREAD)
     assert p.returncode==0 and 'nothing was lost' in p.stdout, p.stdout+p.stderr
 
 @pytest.mark.slow
@@ -112,7 +112,8 @@ def test_twenty_times_cut_off(tmp_path):
     rng = random.Random(0)
     for i in range(1, 21):
         run_ = plan_run(out, resume=True) if (out/'state').exists() else plan_run(out, **new)
-        with pytest.raises(Cut): train_run(out, run_, save_kimg=.08, progress=False, cbs=[CutAt(20*i+rng.randint(1, 9))])
+        with pytest.raises(Cut):
+            train_run(out, run_, save_kimg=.08, progress=False, cbs=[CutAt(20*i+rng.randint(1, 9))])
         most.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     train_run(out, plan_run(out, resume=True), progress=False)
     same(whole, out)
@@ -131,7 +132,8 @@ def test_memory_and_pace_over_thousands_of_batches(tmp_path):
     class Cut(Exception): pass
     class Watch(Callback):
         order = 95
-        def __init__(self, stop, every, leak=0): self.stop,self.every,self.leak,self.kb,self.times,self.kept,self.last = stop,every,leak,[],[],[],None
+        def __init__(self, stop, every, leak=0):
+            self.stop,self.every,self.leak,self.kb,self.times,self.kept,self.last = stop,every,leak,[],[],[],None
         def after_batch(self):
             if self.last is not None: self.times.append(time.process_time()-self.last)
             if self.leak: self.kept.append(bytearray(self.leak))
@@ -150,7 +152,8 @@ def test_memory_and_pace_over_thousands_of_batches(tmp_path):
     def growth(o): return statistics.median(b-a for a,b in zip(o.kb, o.kb[1:]))/o.every
     def pace(times): return statistics.median(times)
     fifth = BATCHES//10
-    print([f'{growth(o):.2f} KB a batch' for o in parts], f'{1000*pace(parts[0].times[:fifth]):.1f} ms a batch at first, {1000*pace(parts[1].times[-fifth:]):.1f} at last')
+    print([f'{growth(o):.2f} KB a batch' for o in parts],
+          f'{1000*pace(parts[0].times[:fifth]):.1f} ms a batch at first, {1000*pace(parts[1].times[-fifth:]):.1f} at last')
     assert max(growth(o) for o in parts[:2])<.5<.9<growth(parts[2])
     assert pace(parts[1].times[-fifth:])<1.25*pace(parts[0].times[:fifth])
 
@@ -167,6 +170,7 @@ def test_two_processes_in_one_folder(tmp_path):
     out = tmp_path/'a'
     p = start('semistyle_train', *ROBOT, '--save', .04, '--out', out)
     while not (out/'state').exists(): assert p.poll() is None, p.stderr.read(); time.sleep(.05)
-    refuses('semistyle_train', '--out', out, '--resume', says=["should be in no other process's use", 'choose another folder'])
+    refuses('semistyle_train', '--out', out, '--resume',
+            says=["should be in no other process's use", 'choose another folder'])
     p.send_signal(signal.SIGINT)
     assert p.wait(120)==130

@@ -24,7 +24,8 @@ print(hashlib.sha256(w.images(np.arange(0, len(w), 997)).tobytes()).hexdigest())
 
 def python(code, *args):
     "Code in a process of its own, on one thread"
-    return subprocess.Popen([sys.executable, '-W', 'ignore', '-c', code, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | ONE_THREAD)
+    return subprocess.Popen([sys.executable, '-W', 'ignore', '-c', code, *map(str, args)], stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True, env=os.environ | ONE_THREAD)
 
 def said(ps):
     "What each process wrote at its end"
@@ -88,5 +89,6 @@ def test_one_model_searched_by_two(tmp_path):
     assert (tmp_path/'a'/name).read_bytes()==(tmp_path/'b'/name).read_bytes()
     ps = [start('semistyle_discover', *args, '--out', tmp_path/'c') for _ in range(2)]
     ends = [p.communicate(timeout=300)[1] for p in ps]
-    assert 0 in [p.returncode for p in ps] and all(p.returncode==0 or "should be in no other process's use" in e for p,e in zip(ps, ends)), ends
+    assert 0 in [p.returncode for p in ps] and all(p.returncode==0 or "should be in no other process's use" in e
+                                                   for p,e in zip(ps, ends)), ends
     assert (tmp_path/'c'/name).read_bytes()==(tmp_path/'a'/name).read_bytes()

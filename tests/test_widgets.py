@@ -18,8 +18,10 @@ BYTES = """async () => { const e = document.querySelector('img.widget-image')
 
 def notebook(path):
     "Two cells: a panel, and what keeps it"
-    cells = [dict(cell_type='code', id=f'c{i}', source=o, metadata={}, outputs=[], execution_count=None) for i,o in enumerate(CELLS)]
-    path.write_text(json.dumps(dict(cells=cells, metadata=dict(kernelspec=dict(name='python3', display_name='python3')), nbformat=4, nbformat_minor=5)))
+    cells = [dict(cell_type='code', id=f'c{i}', source=o, metadata={}, outputs=[], execution_count=None)
+             for i,o in enumerate(CELLS)]
+    path.write_text(json.dumps(dict(cells=cells, metadata=dict(kernelspec=dict(name='python3', display_name='python3')),
+                                    nbformat=4, nbformat_minor=5)))
 
 def changed(page, was):
     "The picture once it is another one"

@@ -87,7 +87,8 @@ def test_a_second_opening_casts_nothing(cache, capfd):
 def test_scream_needs_a_picture(tmp_path, monkeypatch):
     monkeypatch.delenv('SEMISTYLE_PICTURE', raising=False)
     with pytest.raises(ValueError, match='got none.*SEMISTYLE_PICTURE'): load_world('sprites-scream', 16)
-    with pytest.raises(ValueError, match='nowhere.jpg'): load_world('sprites-scream', 16, picture=tmp_path/'nowhere.jpg')
+    with pytest.raises(ValueError, match='nowhere.jpg'):
+        load_world('sprites-scream', 16, picture=tmp_path/'nowhere.jpg')
     (tmp_path/'folder.jpg').mkdir()
     with pytest.raises(ValueError, match='folder.jpg'): load_world('sprites-scream', 16, picture=tmp_path/'folder.jpg')
     with pytest.raises(ValueError, match="for 'sprites'"): load_world('sprites', 16, picture='any.jpg')
@@ -102,7 +103,8 @@ def test_render_bench_for_every_world(tmp_path, cache, monkeypatch):
     for name in ('shapes','sprites-swirl'):
         r = run('semistyle_bench', 'render', '--world', name, '--resolution', 8, '--seconds', .1)
         assert r.code==0 and 'microseconds_per_image' in r.out, r.err
-    refuses('semistyle_bench', 'render', '--world', 'sprites-scream', '--seconds', .1, says=['SEMISTYLE_PICTURE','sprites-swirl'])
+    refuses('semistyle_bench', 'render', '--world', 'sprites-scream', '--seconds', .1,
+            says=['SEMISTYLE_PICTURE','sprites-swirl'])
     Image.new('RGB', (90,70), (200,40,90)).save(tmp_path/'a.png')
     monkeypatch.setenv('SEMISTYLE_PICTURE', str(tmp_path/'a.png'))
     assert run('semistyle_bench', 'render', '--world', 'sprites-scream', '--resolution', 8, '--seconds', .1).code==0

@@ -22,8 +22,10 @@ from semistyle.training.presets import departures
 
 ROOT = Path(__file__).resolve().parents[1]
 ABOUT = {
-    'mig': 'MIG of the encoder on real pictures: 0 to 1, higher is better', 'l2': 'L2 of the encoder on real pictures: lower is better',
-    'mig_gen': 'MIG-gen of the generator: 0 to 1, higher is better', 'l2_gen': 'L2-gen of the generator: lower is better',
+    'mig': 'MIG of the encoder on real pictures: 0 to 1, higher is better',
+    'l2': 'L2 of the encoder on real pictures: lower is better',
+    'mig_gen': 'MIG-gen of the generator: 0 to 1, higher is better',
+    'l2_gen': 'L2-gen of the generator: lower is better',
     'render_ratio': 'squared pixel error against the renderer; 0 exact, 1 no control',
     'cosine_least': 'the least of these cosines',
     'spectrum_ratio': "power at the highest spatial frequencies, as a multiple of true pictures': 1 is best",
@@ -38,7 +40,8 @@ STAND_IN = dict(robot='Isaac3D', shapes='3DShapes', room='Falcor3D')
 def about(measure):
     "What a number of the card means"
     if measure in ABOUT: return ABOUT[measure]
-    if measure.startswith('novel_'): return f"{measure.removeprefix('novel_')}, of pictures of things that training never had"
+    if measure.startswith('novel_'):
+        return f"{measure.removeprefix('novel_')}, of pictures of things that training never had"
     if measure.startswith('turn_'): return f"the same of {measure.removeprefix('turn_')} alone"
     return f"cosine of the picture's change with the world's, {measure.removeprefix('cosine_')} turned from end to end: 1 is best"
 
@@ -49,13 +52,16 @@ def minutes(config):
 
 def card(name, config, networks, metrics, n, seeds):
     "A model card in Markdown"
-    sizes = [f"- `{k}`: {type(v).__name__}, {sum(p.numel() for p in v.parameters()):,} parameters, stored in float16" for k,v in networks.items()]
+    sizes = [f"- `{k}`: {type(v).__name__}, {sum(p.numel() for p in v.parameters()):,} parameters, stored in float16"
+             for k,v in networks.items()]
     taught = len(config['space']['names']) if 'space' in config else load_world(config['world'], config['resolution']).space.n_factors
     oracle,k = [*networks]==['oracle'],NUMBERS[taught]
     fine = not oracle and hasattr(networks['generator'], 'on')
     plain,real = not oracle and not networks['generator'].c_dim,STAND_IN[config['world']]
-    facts = {k:config.get(k) for k in ('command','seed','eta','kimg')} | dict(minutes=minutes(config) if 'seconds' in config else None)
-    made = [f"- {k}: {f'`{v}`' if k=='command' else f'{v:g}' if isinstance(v, float) else v}" for k,v in facts.items() if v is not None]
+    facts = {k:config.get(k) for k in ('command','seed','eta',
+                                       'kimg')} | dict(minutes=minutes(config) if 'seconds' in config else None)
+    made = [f"- {k}: {f'`{v}`' if k=='command' else f'{v:g}' if isinstance(v, float) else v}"
+            for k,v in facts.items() if v is not None]
     rows = [f"| {k} | {v['mean']:.4f} | {v['std']:.4f} | {v['n']} | {about(k)} |" for k,v in metrics.items()]
     what = (f'Reads the {k} factors of a picture. Trained on all labels of the world; it is the measuring instrument behind MIG-gen and L2-gen, and the numbers '
             'below, of real pictures, are the ceiling that a generator can reach.' if oracle else
@@ -63,18 +69,24 @@ def card(name, config, networks, metrics, n, seeds):
             f'A generator that turns the {k} taught factors of given pictures, also of things that training never had, and its discriminator with the encoder.' if fine else
             f'A generator whose {k} factors can be turned by name, and its discriminator with the encoder.')
     return '\n'.join([f'# {name}\n', what, f"\n## World\n\n`load_world({config['world']!r}, resolution={config['resolution']})`: rendered pictures with the factor grid of {real}. "
-        f'They are not {real}, and numbers on them carry this name.\n', '## Networks\n', *sizes, '\n## How it was made\n', *made,
-        f"- machine: {machine_info()['cores']} cores, no GPU", f'\n## Measured\n\n{n:,} pictures for each measure (a fifth for `render_ratio`, 200 for cosines and `spectrum_ratio`), seeds {list(seeds)}.\n',
+        f'They are not {real}, and numbers on them carry this name.\n', '## Networks\n', *sizes,
+                      '\n## How it was made\n', *made,
+        f"- machine: {machine_info()['cores']} cores, no GPU",
+                      f'\n## Measured\n\n{n:,} pictures for each measure (a fifth for `render_ratio`, 200 for cosines and `spectrum_ratio`), seeds {list(seeds)}.\n',
         '| measure | mean | s.d. | N | |', '|---|---|---|---|---|', *rows, *unlike(config), ''])
 
-PUT_BACK = {'g_args.use_noise':'noise', 'style_mixing':'style_mixing', 'g_args.mapping_layers':'mapping_8', 'g_args.mapping_lr_mul':'mapping_8',
-            'g_args.c_embed':'embedded_code', 'grid_codes':'free_codes', 'lr_g':'published_rates', 'lr_d':'published_rates', 'betas':'published_rates',
+PUT_BACK = {'g_args.use_noise':'noise', 'style_mixing':'style_mixing', 'g_args.mapping_layers':'mapping_8',
+            'g_args.mapping_lr_mul':'mapping_8',
+            'g_args.c_embed':'embedded_code', 'grid_codes':'free_codes', 'lr_g':'published_rates',
+            'lr_d':'published_rates', 'betas':'published_rates',
             'r1_gamma':'r1_10', 'grow_kimg':'no_growing', 'grow_share':'no_growing'}  # Setting -> the row of the table of departures that has the paper's
 
 def effects():
     "Setting -> what MIG-gen became where it was as the paper has it, and the preset's own; see experiments/tables/semi_stylegan_departures.py"
-    found = {o.stem.removesuffix('-0'):read_json(o)['rows'][0] for o in (ROOT/'results'/'semi_stylegan_departures'/'robot-32').glob('*-0.json')}
-    return {k:f"{found[o]['mig_gen']-found['preset']['mig_gen']:+.3f}" for k,o in PUT_BACK.items() if o in found}, found.get('preset')
+    found = {o.stem.removesuffix('-0'):read_json(o)['rows'][0]
+             for o in (ROOT/'results'/'semi_stylegan_departures'/'robot-32').glob('*-0.json')}
+    return {k:f"{found[o]['mig_gen']-found['preset']['mig_gen']:+.3f}"
+            for k,o in PUT_BACK.items() if o in found}, found.get('preset')
 
 def unlike(config):
     "What is not as in the paper, where a paper's name stands on the card, and what a setting does where that was measured"
@@ -82,7 +94,8 @@ def unlike(config):
     effect,preset = effects() if kind=='semi' else ({},None)
     what = ['The last column is measured on `robot-32`: how much MIG-gen changes where that setting alone is as in the paper (no growing, for growing), '
             f"from {preset['mig_gen']:.3f} after {preset['kimg']:.0f} thousand pictures; one seed. Blank: not measured.\n"] if preset else []
-    return ['\n## Not as in Nie et al. (2020)\n', *what, '| setting | paper | here | change of MIG-gen |', '|---|---|---|---|',
+    return ['\n## Not as in Nie et al. (2020)\n', *what, '| setting | paper | here | change of MIG-gen |',
+            '|---|---|---|---|',
             *(f"| {k} | {a} | {b} | {effect.get(k, '')} |" for k,(a,b) in departures(config['settings']).items())]
 
 def quality(g, world, n, seeds):
@@ -96,8 +109,10 @@ def measured(saved, world, n, seeds):
     oracle = None if 'oracle' in saved.networks else find_oracle(world)
     if oracle and not saved.generator.c_dim: return quality(saved.generator, world, n, seeds)
     if oracle and hasattr(saved.generator, 'on'):
-        novel = measure_model(Subject(saved, world_of(saved, f'{world.name}-novel')), 'turned', n=min(n, 1000), seeds=seeds)['metrics']
-        return measure_model(Subject(saved, world, oracle), 'encoder,generator,turned', n=n, seeds=seeds)['metrics'] | {f'novel_{k}':v for k,v in novel.items()}
+        novel = measure_model(Subject(saved, world_of(saved, f'{world.name}-novel')), 'turned', n=min(n, 1000),
+                              seeds=seeds)['metrics']
+        return measure_model(Subject(saved, world, oracle), 'encoder,generator,turned', n=n,
+                             seeds=seeds)['metrics'] | {f'novel_{k}':v for k,v in novel.items()}
     what = '' if oracle is None else 'encoder,generator,render_ratio,control'
     return measure_model(Subject(saved, world, oracle), what, n=n, seeds=seeds)['metrics']
 
@@ -115,6 +130,7 @@ def main(model:str,     # Folder of a saved model
         half = load_model(f'{tmp}/half')
         metrics = measured(half, world, n, seeds)
     save_model(out, config, card(name, config, half.networks, metrics, n, seeds), torch.float16, **networks)
-    record_result(ROOT/'results'/'shipped'/f'{name}.json', f'python tools/ship_model.py MODEL {name}', metrics=metrics, model=name, samples=n, made_by=config.get('command'), kimg=config.get('kimg'),
+    record_result(ROOT/'results'/'shipped'/f'{name}.json', f'python tools/ship_model.py MODEL {name}', metrics=metrics,
+                  model=name, samples=n, made_by=config.get('command'), kimg=config.get('kimg'),
                   train_seconds=config.get('seconds'), eta=config.get('eta'))
     print(load_model(name).card)

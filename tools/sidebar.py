@@ -32,12 +32,15 @@ def sidebar(
     for nb in nbs.rglob('[0-9]*.ipynb'):
         if any(o.startswith(('.','_')) for o in nb.relative_to(nbs).parts): continue
         top = nb.relative_to(nbs).parts[0]
-        rooms.setdefault(top.capitalize() if top!=nb.name else 'Core' if number(nb)<10 else 'Sliders and commands', []).append(nb)
+        rooms.setdefault(top.capitalize() if top!=nb.name else 'Core' if number(nb)<10 else 'Sliders and commands',
+                         []).append(nb)
     refs = lambda ps: [str(p.relative_to(nbs)) for p in ps]
     def room(ps): return sorted(ps, key=lambda p: (number(p), str(p)))
-    library = [dict(section=name, contents=refs(room(ps))) for name,ps in sorted(rooms.items(), key=lambda o: number(room(o[1])[0]))]
+    library = [dict(section=name, contents=refs(room(ps)))
+               for name,ps in sorted(rooms.items(), key=lambda o: number(room(o[1])[0]))]
     return [dict(text='Overview', href='index.ipynb'),
-            dict(section='Start here', contents=refs([*listed(nbs, 'tutorials', START), nbs/'commands.ipynb', nbs/'promises.ipynb'])),
+            dict(section='Start here', contents=refs([*listed(nbs, 'tutorials', START), nbs/'commands.ipynb',
+                                                      nbs/'promises.ipynb'])),
             dict(section='The papers', contents=refs(listed(nbs, 'papers', PAPERS))),
             dict(section='The library', contents=library)]
 

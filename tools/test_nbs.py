@@ -17,7 +17,8 @@ def main(
     "Test notebooks, within a time limit, and count them"
     cmd = ['nbdev_test', '--path', path, '--n_workers', str(n_workers), '--do_print', '--flags', flags]
     env = {**os.environ, 'OMP_NUM_THREADS':'1', 'MPLBACKEND':'agg', 'PYTHONUNBUFFERED':'1'}
-    p = subprocess.Popen(cmd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, start_new_session=True)
+    p = subprocess.Popen(cmd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env,
+                         start_new_session=True)
     late = threading.Event()
     def stop(): late.set(); os.killpg(p.pid, signal.SIGKILL)
     timer = threading.Timer(limit, stop)
@@ -28,7 +29,8 @@ def main(
             if word=='Starting': began[fn] = time.time()
             else:
                 ended.append(fn)
-                print(f'{time.time()-began.get(fn, t0):5.1f} s  {Path(fn).relative_to(Path(path).resolve().parent)}', flush=True)
+                print(f'{time.time()-began.get(fn, t0):5.1f} s  {Path(fn).relative_to(Path(path).resolve().parent)}',
+                      flush=True)
         rest = SAID.sub('', line)
         if not rest.strip() and rest!=line: continue
         print(rest, end='', flush=True)

@@ -35,7 +35,8 @@ def labelled(home): return ['--world', photos(home), '--labels', home/'table.csv
 
 def found(home):
     "A folder of directions"
-    code,said,_ = act('discover', [MODEL, '--method', 'sefa', '--directions', 3, '--samples', 200, '--n', 2, '--distinct', 0], home/'found')
+    code,said,_ = act('discover', [MODEL, '--method', 'sefa', '--directions', 3, '--samples', 200, '--n', 2,
+                                   '--distinct', 0], home/'found')
     assert not code, said
     return home/'found'
 
@@ -45,37 +46,47 @@ def tiny(home):
     from semistyle.models.stylegan2 import StyleGAN2Generator
     import torch
     torch.manual_seed(0)
-    save_model(home/'tiny', {}, generator=StyleGAN2Generator(z_dim=4, w_dim=8, img_resolution=8, channel_base=64, channel_max=8))
+    save_model(home/'tiny', {}, generator=StyleGAN2Generator(z_dim=4, w_dim=8, img_resolution=8, channel_base=64,
+                                                             channel_max=8))
     with tarfile.open(home/'runtime.tgz', 'w:gz') as t:
-        for o in ('ort.wasm.bundle.min.mjs','ort-wasm-simd-threaded.wasm'): t.addfile(tarfile.TarInfo(f'package/dist/{o}'))
+        for o in ('ort.wasm.bundle.min.mjs','ort-wasm-simd-threaded.wasm'):
+            t.addfile(tarfile.TarInfo(f'package/dist/{o}'))
     return home
 
 def exported(home):
     "A page of a model without factors: along directions"
     home = tiny(home)
-    code,said,_ = act('discover', [home/'tiny', '--method', 'sefa', '--directions', 3, '--samples', 200, '--n', 2, '--distinct', 0], home/'found')
+    code,said,_ = act('discover', [home/'tiny', '--method', 'sefa', '--directions', 3, '--samples', 200, '--n', 2,
+                                   '--distinct', 0], home/'found')
     assert not code, said
     return [home/'tiny', '--runtime', home/'runtime.tgz', '--directions', home/'found', '--opset', 18]
 
 def kind(command, args, files, resume=('--resume',), again=False, out='', to=('--out','{}')):
     "Command and arguments; what to add to go on (`again`: to the arguments), what is in the folder in the end; `out`: the name in it, `to`: how it is told"
-    return SimpleNamespace(command=command, args=args, files=files, more=[*args, *resume] if again else [*resume], out=out, to=to)
+    return SimpleNamespace(command=command, args=args, files=files, more=[*args, *resume] if again else [*resume],
+                           out=out, to=to)
 
 KINDS = dict(  # each makes what it needs in a folder
     train   =lambda o: kind('train', ['--world', 'sprites', '--preset', 'robot-16', *RUN, *TINY], [*NETS, 'film.png']),
-    photos  =lambda o: kind('train', [*labelled(o), '--preset', 'robot-16', *RUN, *TINY], [*NETS, 'film.png', 'labels.json']),
+    photos  =lambda o: kind('train', [*labelled(o), '--preset', 'robot-16', *RUN, *TINY],
+                            [*NETS, 'film.png', 'labels.json']),
     plain   =lambda o: kind('train', ['--world', 'sprites', '--preset', 'world-16', *RUN, *PLAIN], NETS),
-    discover=lambda o: kind('discover', [MODEL, '--kimg', .032, '--samples', 200, '--n', 4, '--directions', 3, '--distinct', 0],
+    discover=lambda o: kind('discover', [MODEL, '--kimg', .032, '--samples', 200, '--n', 4, '--directions', 3,
+                                         '--distinct', 0],
                             ['directions/directions.safetensors','discovery.json'], again=True),
-    pack    =lambda o: kind('data', ['pack', 'sprites', '--resolution', '16', '--workers', '1'], ['images.npy','packed.json'], (), True),
+    pack    =lambda o: kind('data', ['pack', 'sprites', '--resolution', '16', '--workers', '1'],
+                            ['images.npy','packed.json'], (), True),
     edit    =lambda o: kind('edit', [photos(o, 2, 32), '--model', MODEL, '--project', '--steps', 4],
                             ['edit/edit.safetensors','before_after.png','result.json'], again=True),
-    distill =lambda o: kind('distill', [MODEL, found(o), '--pairs', 64, '--kimg', .05, '--n', 4000], ['vae/vae.safetensors','dimensions.png','distill.json'],
-                            again=True),
+    distill =lambda o: kind('distill', [MODEL, found(o), '--pairs', 64, '--kimg', .05, '--n', 4000],
+                            ['vae/vae.safetensors','dimensions.png','distill.json'], again=True),
     eval    =lambda o: kind('eval', ['robot-64', '--n', 100, '--seeds', 2], ['metrics.json'], (), True, 'metrics.json'),
-    export  =lambda o: kind('export', exported(o), ['model.onnx','page/index.html'], (), True, to=('--onnx','{}/model.onnx','--page','{}/page')),
-    show    =lambda o: kind('show', [tiny(o)/'tiny', '--kind', 'grid'], ['a.png','a.json'], (), True, to=('--out','{}/a.png')),
-    **{'import':lambda o: kind('import', [tiny(o)/'tiny', '--n', 2], ['m/generator.safetensors','m.png','m.json'], (), True, to=('--out','{}/m'))},
+    export  =lambda o: kind('export', exported(o), ['model.onnx','page/index.html'], (), True,
+                            to=('--onnx','{}/model.onnx','--page','{}/page')),
+    show    =lambda o: kind('show', [tiny(o)/'tiny', '--kind', 'grid'], ['a.png','a.json'], (), True,
+                            to=('--out','{}/a.png')),
+    **{'import':lambda o: kind('import', [tiny(o)/'tiny', '--n', 2], ['m/generator.safetensors','m.png','m.json'], (),
+                               True, to=('--out','{}/m'))},
     demo    =lambda o: kind('demo', ['--minutes', .5], [], (), True))
 
 def _script(command, folder):
@@ -111,7 +122,8 @@ def act(command, args, out, sort=None, n=0, sign=None, after=0., to=('--out','{}
     os.set_inheritable(w, False)
     sys.argv = [f'semistyle_{command}', *map(str, args), *(o.format(out) for o in to)]
     try:
-        with redirect_stdout(said), redirect_stderr(said): runpy.run_path(_script(command, out.parent), run_name='__main__')
+        with redirect_stdout(said), redirect_stderr(said):
+            runpy.run_path(_script(command, out.parent), run_name='__main__')
     except SystemExit as e: code = e.code or 0
     except BaseException as e: code = 1; said.write(f'{type(e).__name__}: {e}')
     with os.fdopen(w, 'w') as f: f.write(json.dumps([said.getvalue()[-400:], counts]))
@@ -128,7 +140,8 @@ def _content(path):
     if path.suffix!='.json': return path.read_bytes()
     def bare(o):
         if isinstance(o, list): return [*map(bare, o)]
-        return {a:bare(v) for a,v in o.items() if 'seconds' not in a and a not in ('command','machine','commit','sha256')} if isinstance(o, dict) else o
+        return {a:bare(v) for a,v in o.items() if 'seconds' not in a
+                and a not in ('command','machine','commit','sha256')} if isinstance(o, dict) else o
     return bare(json.loads(path.read_text()))
 
 def lost(whole, out, files):
@@ -164,7 +177,8 @@ def torture(name, home, moments, times=0, seed=0, say=print, record=lambda count
         code,said,seen = act(k.command, k.args, out/k.out, **how, to=k.to)
         if not code and how.get('n', 0)>seen.get(how.get('sort', '')[:-1], 0):  # the first run made something for all later ones, such as a cache
             n['moments'] -= 1; shutil.rmtree(out); record(n | dict(lost=len(bad))); continue
-        if code not in ((-signal.SIGKILL,) if 'sort' in how else (how['sign']*-1,130,0)): bad.append(f'{name} {at}: ended with {code}: {said}')
+        if code not in ((-signal.SIGKILL,) if 'sort' in how else (how['sign']*-1,130,0)):
+            bad.append(f'{name} {at}: ended with {code}: {said}')
         code,said = go_on(k, out/k.out)
         wrong = lost(whole, out, k.files) if not code else []
         if code or wrong:
@@ -181,7 +195,8 @@ def main():
     # argparse, as `call_parse` takes only one command in a process, and that is the one that is killed
     p = argparse.ArgumentParser(description=main.__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     p.add_argument('kinds', nargs='*', default=[*KINDS], help='Kinds of runs')
-    p.add_argument('--moments', type=int, default=8, help='Kills of each sort of event, spread over the run, and its last three; 0: every one')
+    p.add_argument('--moments', type=int, default=8,
+                   help='Kills of each sort of event, spread over the run, and its last three; 0: every one')
     p.add_argument('--times', type=int, default=6, help='Kills at random times')
     p.add_argument('--seed', type=int, default=0, help='Of the random times')
     p.add_argument('--record', help='Folder for a file of the counts of each kind')
@@ -190,7 +205,8 @@ def main():
     import torch
     torch.set_num_threads(1)
     from semistyle.core import record_result
-    for o in ('cli','runs.train','runs.discover','runs.page','runs.edit','runs.distill','runs.evaluate','runs.demo','runs.export','runs.show','data.check','data.packed'):
+    for o in ('cli','runs.train','runs.discover','runs.page','runs.edit','runs.distill','runs.evaluate','runs.demo',
+              'runs.export','runs.show','data.check','data.packed'):
         import_module(f'semistyle.{o}')
     for o in ('onnxruntime','onnxscript','torch.onnx'): import_module(o)
     start,bad,done = time.monotonic(),[],0
@@ -200,8 +216,11 @@ def main():
             begun = time.monotonic()
             def record(counts):
                 command = f'python tools/torture.py {name} --moments {args.moments} --times {args.times}'
-                if args.record: record_result(Path(args.record)/f'{name}.json', command, args.seed, time.monotonic()-begun, counts, kind=name)
-            b,n = torture(name, Path(tmp)/name, None if name=='demo' else args.moments, args.times, args.seed, record=record)
+                if args.record:
+                    record_result(Path(args.record)/f'{name}.json', command, args.seed, time.monotonic()-begun, counts,
+                                  kind=name)
+            b,n = torture(name, Path(tmp)/name, None if name=='demo' else args.moments, args.times, args.seed,
+                          record=record)
             bad,done = bad+b,done+n['at_moments']+n['at_times']
     print('\n'.join(bad) or 'nothing was lost', f'({done} kills, {time.monotonic()-start:.0f} s)')
     if bad: sys.exit(1)

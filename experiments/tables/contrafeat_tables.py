@@ -42,7 +42,8 @@ sets['ablations'] = sets['subspace'] | sets['diversity'] | sets['focus']
 sets['pairs'] = {'pairs':{}}
 rows = {k:v for t in sets.values() for k,v in t.items()}
 
-def target(row, seed, settings): return f"{Path(settings['model']).name}/" + ('pairs/pairs.json' if row=='pairs' else f'{row}-{seed}.json')
+def target(row, seed, settings):
+    return f"{Path(settings['model']).name}/" + ('pairs/pairs.json' if row=='pairs' else f'{row}-{seed}.json')
 
 def judged(g, attributes, subspace, n_directions, seed, c=None, batches=400, lr=.03):
     "Directions and attention that learn from the judge itself to change one attribute each, in turn, and no other: no method, for comparison"
@@ -95,7 +96,8 @@ def score(g, found, attributes, n, seed, c=None):
     from semistyle.metrics.discovery import n_discov,s_disen
     named,res = name_and_score(g, found, attributes, n, seed=seed, c=c)
     signed = torch.tensor(res['signed']).abs()
-    return named,res | dict(s_disen_signed=s_disen(signed), n_discov_signed=n_discov(signed, res['protocol']['min_change']))
+    return named,res | dict(s_disen_signed=s_disen(signed),
+                            n_discov_signed=n_discov(signed, res['protocol']['min_change']))
 
 @lru_cache(1)
 def subject(model, oracle):
@@ -135,20 +137,25 @@ def run_row(row):
     start,features = time.monotonic(),look_with(row.how.get('features'), model, attributes)
     if row.name=='judged': directions = judged(model.generator, attributes, subspace, s['directions'], row.seed, c)
     else:
-        how = {k:s[k] for k in ('kimg','minutes','bs','lr')} | {k:v for k,v in row.how.items() if k not in ('features','windows')}
-        directions = find_directions(model.generator, features, subspace=subspace, n_directions=s['directions'], seed=row.seed, c=c,
-                                     progress=False, **how).directions
+        how = {k:s[k] for k in ('kimg','minutes','bs',
+                                'lr')} | {k:v for k,v in row.how.items() if k not in ('features','windows')}
+        directions = find_directions(model.generator, features, subspace=subspace, n_directions=s['directions'],
+                                     seed=row.seed, c=c, progress=False, **how).directions
     if row.how.get('windows'): directions = best_windows(model.generator, directions, attributes, row.seed, c)
     seconds = time.monotonic()-start
     named,res = score(model.generator, directions, attributes, s['n'], row.seed, c)
     scores = {k:res[k] for k in ('s_disen','n_discov','s_disen_signed','n_discov_signed','n_attributes')}
     if s['second']:
-        _,more = score(model.generator, directions, judge_without_labels(s['second'], model.generator.img_resolution, s['second_kimg']), s['n'], row.seed, c)
-        scores |= {f'{k}_regressed':more[k] for k in ('s_disen','n_discov','s_disen_signed','n_discov_signed','n_attributes')}
-    line = dict(method=row.name, model=model.path.name, seed=row.seed, n_directions=len(named), kimg=round(named.meta.get('kimg', 0), 3), **scores)
+        _,more = score(model.generator, directions,
+                       judge_without_labels(s['second'], model.generator.img_resolution, s['second_kimg']), s['n'],
+                       row.seed, c)
+        scores |= {f'{k}_regressed':more[k] for k in ('s_disen','n_discov','s_disen_signed','n_discov_signed',
+                                                      'n_attributes')}
+    line = dict(method=row.name, model=model.path.name, seed=row.seed, n_directions=len(named),
+                kimg=round(named.meta.get('kimg', 0), 3), **scores)
     if row.seed==0 and row.name in sets['main']: save_directions(row.path.parent/'directions'/row.name, named)
-    row.record(seconds=seconds, rows=[line], names=named.names, changes=res['changes'], protocol=res['protocol'], settings=named.meta,
-               attention=None if named.attention is None else named.attention.tolist())
+    row.record(seconds=seconds, rows=[line], names=named.names, changes=res['changes'], protocol=res['protocol'],
+               settings=named.meta, attention=None if named.attention is None else named.attention.tolist())
     return f"S_disen {res['s_disen']:.3f}  N_discov {res['n_discov']} of {res['n_attributes']}  {seconds:.0f} s  {', '.join(named.names)}"
 
 def run_pairs(row, model, world):

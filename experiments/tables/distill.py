@@ -73,7 +73,9 @@ def run_row(row):
     s,how,saved = row.settings,row.how,None
     if s['model']: saved = load_model(s['model'])
     world = load_world(s['world'], saved.generator.img_resolution if saved else s['resolution'])
-    if saved: loader = generated(saved, s['directions'], s['distinct'], Path(s['store'])/str(row), s['pairs'], row.seed, s['bs'])
+    if saved:
+        loader = generated(saved, s['directions'], s['distinct'], Path(s['store'])/str(row), s['pairs'], row.seed,
+                           s['bs'])
     else: loader = loader_of(how, world, row.seed, s['bs'])
     start,net = time.monotonic(),{k:v for k,v in how.items() if k in ('rule','beta')}
     if 'method' in how: net |= vae_method(how['method'])
@@ -82,7 +84,10 @@ def run_row(row):
     scores = score_encoder(res.encode, world, s['metrics'].split(), s['n'])
     last = {k:res.history[-1][k] for k in ('reconstruction','divergence')}
     row.record(seconds=time.monotonic()-start, settings=res.settings,
-               rows=[dict(method=row.name, world=f'{world.name}-{world.resolution}', seed=row.seed, rule=how['rule'], mixed=how.get('mixed'),
-                          kimg=round(res.learn.kimg, 3), train_seconds=round(res.settings['seconds'], 1), **last, **scores)])
-    if row.seed==0 and row.name in s['keep'].split(): res.save(row.path.with_suffix(''), dtype=torch.float16, world=world.name, command=row.command)
+               rows=[dict(method=row.name, world=f'{world.name}-{world.resolution}', seed=row.seed, rule=how['rule'],
+                          mixed=how.get('mixed'),
+                          kimg=round(res.learn.kimg, 3), train_seconds=round(res.settings['seconds'], 1), **last,
+                          **scores)])
+    if row.seed==0 and row.name in s['keep'].split():
+        res.save(row.path.with_suffix(''), dtype=torch.float16, world=world.name, command=row.command)
     return f"{res.settings['seconds']:.0f} s {dict((k, round(v, 3)) for k,v in scores.items())}"

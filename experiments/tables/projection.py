@@ -34,9 +34,11 @@ def unseen_images(world, config, n, seed, trained_bs=None):
     from semistyle.data.loaders import split_labels
     kimg,settings = config.get('kimg'),config.get('settings') or {}
     bs = settings.get('bs') or trained_bs
-    if not (bs and kimg): raise ValueError("the model should say how it was trained (settings.bs and kimg), to tell which "
+    if not (bs and kimg):
+        raise ValueError("the model should say how it was trained (settings.bs and kimg), to tell which "
                                        "images it has not seen: give its batch size as trained_bs")
-    draws = [np.random.default_rng([config['seed'], i]).integers(len(world), size=bs) for i in range(int(1000*kimg/bs)+1000)]
+    draws = [np.random.default_rng([config['seed'], i]).integers(len(world), size=bs)
+             for i in range(int(1000*kimg/bs)+1000)]
     seen = np.unique(np.concatenate(draws))
     eta = config.get('eta') or settings.get('eta')
     if eta: seen = np.union1d(seen, split_labels(world.space, eta, config['seed']).labelled)
@@ -61,7 +63,9 @@ def named_directions(directions, model, attributes, method, c, seed):
     g = model.generator
     if directions=='factors': d = factor_directions(g, model.space)
     elif directions or (model.path/'directions').exists(): d = find_directions_of(directions or None, model)
-    else: d = find_directions(g, None, method, 2*len(attributes.names), subspace=20_000, c=c, seed=seed, progress=False).directions
+    else:
+        d = find_directions(g, None, method, 2*len(attributes.names), subspace=20_000, c=c, seed=seed,
+                            progress=False).directions
     d,_ = name_and_score(g, d, attributes, n=32, seed=seed, c=c)
     return d.select([o for o in attributes.names if o in d.names])
 
@@ -76,7 +80,8 @@ def edit_rows(g, read, directions, ws, noise, names, space):
             ends = [read(draw(g, directions.apply(ws, **{name:a}), noise)) for a in (-1,1)]
             change = torch.stack([(o-start).abs().mean(0) for o in ends]).mean(0)
             k = names.index(name); others = torch.cat([change[:k], change[k+1:]])
-            rows.append(dict(kind='edit', space=space, direction=name, moved=change[k].item(), others=others.mean().item(),
+            rows.append(dict(kind='edit', space=space, direction=name, moved=change[k].item(),
+                             others=others.mean().item(),
                              most=others.max().item(), ratio=(others.mean()/change[k]).item()))
     return rows
 
@@ -112,18 +117,24 @@ def run_row(row):
     d = named_directions(s['directions'], saved, attributes, s['method'], c, seed)
     p = model_projector(saved)
     args = dict(steps=s['steps'], seed=seed, progress=False)
-    start = time.monotonic(); one = p.project(x[:1], **args); one = dict(kind='one picture', space='w+', seconds=time.monotonic()-start, **one.rows[0])
+    start = time.monotonic(); one = p.project(x[:1], **args)
+    one = dict(kind='one picture', space='w+', seconds=time.monotonic()-start, **one.rows[0])
     lines,edits = [one],edit_rows(g, attributes, d, Sampler(g, c).ws(s['n'], seed), None, attributes.names, 'generated')
     for space in ('w','w+')+(('w+ with constant noise',) if noise_maps(g) else ()):
         ws,noise,line = project_all(p, x, space, s['bs'], **args)
         lines.append(line); edits += edit_rows(g, attributes, d, ws, noise, attributes.names, space)
     def ratios(space): return [o['ratio'] for o in edits if o['space']==space]
     plus = lines[2]
-    metrics = dict(psnr_w=lines[1]['psnr'], psnr_w_plus=plus['psnr'], seconds_of_one=one['seconds'], psnr_of_one=one['psnr'],
-                   ratio_w=mean_std(ratios('w')), ratio_w_plus=mean_std(ratios('w+')), ratio_generated=mean_std(ratios('generated')),
-                   under_a_quarter=sum(o<.25 for o in ratios('w+')), directions=len(d)) if len(d) else dict(psnr_w_plus=plus['psnr'])
-    row.record(seconds=time.monotonic()-begin, metrics=metrics, rows=lines+edits, model=row.name, predictor=attributes.name,
-               settings=dict(steps=s['steps'], bs=s['bs'], distance=p.distance.name, found_by=d.meta.get('method', s['directions']), directions=d.names,
+    metrics = dict(psnr_w=lines[1]['psnr'], psnr_w_plus=plus['psnr'], seconds_of_one=one['seconds'],
+                   psnr_of_one=one['psnr'],
+                   ratio_w=mean_std(ratios('w')), ratio_w_plus=mean_std(ratios('w+')),
+                   ratio_generated=mean_std(ratios('generated')),
+                   under_a_quarter=sum(o<.25 for o in ratios('w+')),
+                   directions=len(d)) if len(d) else dict(psnr_w_plus=plus['psnr'])
+    row.record(seconds=time.monotonic()-begin, metrics=metrics, rows=lines+edits, model=row.name,
+               predictor=attributes.name,
+               settings=dict(steps=s['steps'], bs=s['bs'], distance=p.distance.name,
+                             found_by=d.meta.get('method', s['directions']), directions=d.names,
                              usual_steps=d.steps.tolist(), images=idx.tolist()))
     return metrics
 

@@ -59,9 +59,11 @@ def run_row(row):
     with torch.no_grad(): drawn_as = torch.cat([model.oracle(generate(o)) for o in codes.split(100)])
     _,made = score_labels(drawn_as.double().numpy(), codes.double().numpy(), test.space)
     common = dict(zip(test.space.names, (.5+(codes.mean(0)-.5).abs()).tolist()))
-    with torch.no_grad(): save_image(row.path.with_suffix('.png'), turned_heads(g, torch.as_tensor(test.codes(np.arange(6))).float(), test.space.names))
-    row.record(seconds=load_model(row.folder/'model').config['seconds'], oracle=true | dict(kimg=model.config['kimg']), attributes=table, attributes_true=best,
-               attributes_made=made, common=common,
-               rows=[dict(method=row.name, world=f"heads-{p['img_resolution']}", seed=row.seed, eta=(p|changes)['eta'], missing=missing,
-                          kimg=round(learn.kimg, 3), **res)])
+    with torch.no_grad():
+        save_image(row.path.with_suffix('.png'), turned_heads(g, torch.as_tensor(test.codes(np.arange(6))).float(),
+                                                              test.space.names))
+    row.record(seconds=load_model(row.folder/'model').config['seconds'], oracle=true | dict(kimg=model.config['kimg']),
+               attributes=table, attributes_true=best, attributes_made=made, common=common,
+               rows=[dict(method=row.name, world=f"heads-{p['img_resolution']}", seed=row.seed, eta=(p|changes)['eta'],
+                          missing=missing, kimg=round(learn.kimg, 3), **res)])
     return {k:round(v, 3) for k,v in (res | {f'{k}_true':v for k,v in true.items()}).items()}

@@ -71,7 +71,8 @@ def measure(turn, encode, worlds, names, n, seed):
     for k,w in worlds.items():
         ratios = turn_ratios(turn, w, names, n, seed, bs=n)
         kept = ratios.pop('kept')
-        row = dict(pictures=k, turn_ratio=float(np.mean([*ratios.values()])), kept=kept) | {f'turn_{o}':v for o,v in ratios.items()}
+        row = dict(pictures=k, turn_ratio=float(np.mean([*ratios.values()])),
+                   kept=kept) | {f'turn_{o}':v for o,v in ratios.items()}
         if encode is not None:
             idx = np.random.default_rng(seed).integers(len(w), size=10*n)
             c = torch.from_numpy(w.codes(idx)[:,[w.space.factor(o) for o in names]])
@@ -90,7 +91,8 @@ def run_row(row):
     start = time.monotonic()
     if row.how.get('project'):
         model = load_model(f"{s['preset'].split('-')[1]}-64")
-        res,n,more = measure(projector(model, size, s['steps'], row.seed), None, worlds, names, s['projected'], row.seed),s['projected'],{}
+        res,n,more = measure(projector(model, size, s['steps'], row.seed), None, worlds, names, s['projected'],
+                             row.seed),s['projected'],{}
         seconds = time.monotonic()-start
     else:
         how = {k:p[k]|v if isinstance(v, dict) else v for k,v in row.how.items()}

@@ -20,7 +20,8 @@ rows = {
     'rare_balanced':    dict(rare=True, balanced=True),   # every value has as many labels as any other
 }
 
-def target(row, seed, settings): return f"{settings['preset']}/{settings['factor']}-{settings['value']}/{row}-{seed}.json"
+def target(row, seed, settings):
+    return f"{settings['preset']}/{settings['factor']}-{settings['value']}/{row}-{seed}.json"
 
 def at_value(learn, world, oracle, axis, value, seed, n):
     "Mean error of the encoder, and of the generator by an oracle, in one factor where it has one value; in units of the code"
@@ -31,7 +32,8 @@ def at_value(learn, world, oracle, axis, value, seed, n):
     codes,rows = torch.as_tensor(world.space.to_codes(factors)).float(),[]
     for c,idx in zip(codes.split(100), np.split(world.space.to_index(factors), range(100, n, 100))):
         with torch.no_grad():
-            read = [d.encode(world.tensor(idx))] + ([oracle(g(torch.randn(len(c), g.z_dim), c, noise_mode='const'))] if oracle else [])
+            read = [d.encode(world.tensor(idx))] + ([oracle(g(torch.randn(len(c), g.z_dim), c,
+                                                              noise_mode='const'))] if oracle else [])
         rows.append(torch.stack([(o.float()-c)[:,axis].abs() for o in read], 1))
     return dict(zip(('encoder_at_value','generator_at_value'), torch.cat(rows).mean(0).tolist()))
 
@@ -47,11 +49,12 @@ def run_row(row):
     often = value_weights(world.space, s['factor'], s['value'], s['share']) if row.how['rare'] else None
     labels = split_labels(world, p['eta'], row.seed, None if row.how['balanced'] else often)
     set_seed(row.seed)
-    learn = gan_learner(world, p, loader=FactorLoader(world, labels, p['bs'], p['labelled_bs'], row.seed, weights=often))
+    learn = gan_learner(world, p, loader=FactorLoader(world, labels, p['bs'], p['labelled_bs'], row.seed,
+                                                      weights=often))
     learn.fit_kimg(p['kimg'])
     res = measure(learn, world, oracle, row.seed, s['n'])
     res |= at_value(learn, world, oracle, world.space.names.index(s['factor']), s['value'], row.seed, s['n']//10)
     row.record(seconds=time.monotonic()-start,
-               rows=[dict(method=row.name, world=f'{world.name}-{world.resolution}', seed=row.seed, eta=p['eta'], kimg=round(learn.kimg, 3),
-                          factor=s['factor'], value=s['value'], share=s['share'], **res)])
+               rows=[dict(method=row.name, world=f'{world.name}-{world.resolution}', seed=row.seed, eta=p['eta'],
+                          kimg=round(learn.kimg, 3), factor=s['factor'], value=s['value'], share=s['share'], **res)])
     return {k:round(v, 3) for k,v in res.items()}

@@ -44,8 +44,8 @@ def run_vae(row, world, oracle):
     s,k = row.settings,world.space.n_factors
     few = FactorLoader(world, split_labels(world, s['eta'], row.seed), bs=64, labelled_bs=32, seed=row.seed)
     term = (LabelledDimensions if row.how['vae']=='labels' else GroupedDimensions)(few)
-    res = train_vae(FactorLoader(world, bs=64, seed=row.seed), z_dim=k+8, width=s['vae_width'], lr=s['vae_lr'], kimg=s['kimg'], seed=row.seed,
-                    terms=[term], save=row.folder, resume=True, progress=False)
+    res = train_vae(FactorLoader(world, bs=64, seed=row.seed), z_dim=k+8, width=s['vae_width'], lr=s['vae_lr'],
+                    kimg=s['kimg'], seed=row.seed, terms=[term], save=row.folder, resume=True, progress=False)
     if row.how['vae']=='groups':
         known = few.split.labelled[:2000]
         with torch.no_grad(): codes = GroupCodes(res.vae, world.tensor(known), torch.as_tensor(world.codes(known)))
@@ -62,6 +62,7 @@ def run_row(row):
     s,start = row.settings,time.monotonic()
     world,oracle = judge(s['preset'])
     learn,res = (run_vae if row.how.get('vae') else run_gan)(row, world, oracle)
-    row.record(seconds=time.monotonic()-start, rows=[dict(method=row.name, world=f'{world.name}-{world.resolution}', seed=row.seed, eta=s['eta'],
+    row.record(seconds=time.monotonic()-start, rows=[dict(method=row.name, world=f'{world.name}-{world.resolution}',
+                                                          seed=row.seed, eta=s['eta'],
                                                           kimg=round(learn.kimg, 3), **res)])
     return {k:round(v, 3) for k,v in res.items()}

@@ -42,8 +42,8 @@ def run_vae(row, world):
     from semistyle.discover.distill import train_vae,vae_method
     s = row.settings
     how = vae_method(row.how['method'], row.how.get('weight'))
-    res = train_vae(FactorLoader(world, bs=64, seed=row.seed), kimg=s['kimg'], seed=row.seed, width=s['width'], save=row.folder, resume=True,
-                    progress=False, **how)
+    res = train_vae(FactorLoader(world, bs=64, seed=row.seed), kimg=s['kimg'], seed=row.seed, width=s['width'],
+                    save=row.folder, resume=True, progress=False, **how)
     @torch.no_grad()
     def draw(n): return res.vae.decode(torch.randn(n, res.vae.z_dim))
     return res.learn,res.encode,draw,[res.vae]
@@ -53,7 +53,8 @@ def run_gan(row, world):
     from semistyle.models.sampling import Sampler
     s,how = row.settings,{} if row.how['preset'] else dict(eta=row.settings['eta'])
     if 'gamma' in row.how: how = dict(gamma_g=row.how['gamma'], gamma_e=row.how['gamma'])
-    learn = row.train(world=world.name, preset=f"{row.how['preset']}{world.name}-{world.resolution}", kimg=s['kimg'], **how)
+    learn = row.train(world=world.name, preset=f"{row.how['preset']}{world.name}-{world.resolution}", kimg=s['kimg'],
+                      **how)
     g,d = learn.generator_ema.g_ema,learn.generator_ema.d_ema
     return learn,d.encode,Sampler(g, learn.sample_codes or 'uniform').images,[g,d]
 
@@ -69,11 +70,13 @@ def run_row(row):
     learn,encode,draw,nets = (run_gan if 'preset' in row.how else run_vae)(row, world)
     spent = time.monotonic()-start
     res = score_encoder(encode, world, ('factor_vae','mig'), s['n'], [row.seed])
-    quality = evaluate_quality(draw, world, EfficientNetLite0(('1/8','1/16'), size=64), s['n_quality'], 'fd', seed=row.seed)
+    quality = evaluate_quality(draw, world, EfficientNetLite0(('1/8','1/16'), size=64), s['n_quality'], 'fd',
+                               seed=row.seed)
     res |= {k:v for k,v in quality.items() if k!='protocol'}
     idx = np.random.default_rng(0).permutation(len(world))[:s['kept']]
     with torch.no_grad(): codes = encode(world.tensor(idx)).float().cpu()
     row.record(seconds=spent, protocol=quality['protocol'], codes=[[round(v, 3) for v in o] for o in codes.tolist()],
-               rows=[dict(method=row.name, world=f'{world.name}-{world.resolution}', seed=row.seed, kimg=round(learn.kimg, 3),
+               rows=[dict(method=row.name, world=f'{world.name}-{world.resolution}', seed=row.seed,
+                          kimg=round(learn.kimg, 3),
                           parameters=sum(o.numel() for net in nets for o in net.parameters()), **res)])
     return {k:round(v, 3) for k,v in res.items()}

@@ -33,7 +33,8 @@ def measure(learn, world, oracle, seed, n):
     res = evaluate_encoder(d.encode, world, n, seed)
     if oracle is None: return res
     def generate(c): return g(torch.randn(len(c), g.z_dim), c, noise_mode='const')
-    return (res | evaluate_generator(generate, oracle, world.space, n, seed) | dict(render_ratio=render_ratio(generate, world, seed=seed))
+    return (res | evaluate_generator(generate, oracle, world.space, n,
+                                     seed) | dict(render_ratio=render_ratio(generate, world, seed=seed))
             | control_between(generate, world, oracle, n//10, seed))
 
 def judge(preset):
@@ -71,5 +72,6 @@ def run_row(row):
     learn = row.train(world=world.name, preset=s['preset'], **changes)
     res = measure(learn, world, oracle, row.seed, s['n'])
     row.record(seconds=load_model(row.folder/'model').config['seconds'],
-               rows=[dict(method=row.name, world=f'{world.name}-{world.resolution}', seed=row.seed, eta=(p|changes)['eta'], kimg=round(learn.kimg, 3), **res)])
+               rows=[dict(method=row.name, world=f'{world.name}-{world.resolution}', seed=row.seed,
+                          eta=(p|changes)['eta'], kimg=round(learn.kimg, 3), **res)])
     return {k:round(v, 3) for k,v in res.items()}

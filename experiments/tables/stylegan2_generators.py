@@ -49,14 +49,18 @@ def run_row(row):
     learn = row.train(world=s['world'], preset=s['preset'], **changes, **until)
     g = learn.generator_ema.g_ema.eval()
     world = load_world(s['world'], g.img_resolution)
-    res = evaluate_quality(Sampler(g).images, world, EfficientNetLite0(('1/8','1/16'), size=64), s['n_quality'], ('fd','pr'), seed=row.seed)
+    res = evaluate_quality(Sampler(g).images, world, EfficientNetLite0(('1/8','1/16'), size=64), s['n_quality'],
+                           ('fd','pr'), seed=row.seed)
     protocol = res.pop('protocol')
     idx = np.random.default_rng(row.seed).permutation(len(world))[:1000]
-    with torch.no_grad(): res['spectrum_ratio'] = spectrum_ratio(Sampler(g).images(1000, seed=row.seed), world.tensor(idx))
+    with torch.no_grad():
+        res['spectrum_ratio'] = spectrum_ratio(Sampler(g).images(1000, seed=row.seed), world.tensor(idx))
     attributes = world_attributes(world)
-    directions = judged(g, attributes, informative_subspace(g, s['samples'], row.seed, progress=False), 12, row.seed, batches=s['judge_batches'])
+    directions = judged(g, attributes, informative_subspace(g, s['samples'], row.seed, progress=False), 12, row.seed,
+                        batches=s['judge_batches'])
     _,found = score(g, directions, attributes, s['n'], row.seed)
     res |= {f'ceiling_{k}':found[k] for k in ('s_disen','n_discov')}
     row.record(seconds=load_model(row.folder/'model').config['seconds'], protocol=protocol,
-               rows=[dict(method=row.name, world=f'{world.name}-{world.resolution}', seed=row.seed, kimg=round(learn.kimg, 3), **res)])
+               rows=[dict(method=row.name, world=f'{world.name}-{world.resolution}', seed=row.seed,
+                          kimg=round(learn.kimg, 3), **res)])
     return {k:round(v, 3) for k,v in res.items()}

@@ -22,6 +22,7 @@ def run_row(row):
                         g_args=p['g_args']|more|row.how, d_args=p['d_args']|dict(patch=row.how['patch']))
     start = time.monotonic()
     learn.fit_kimg(row.settings['kimg'])
-    config = dict(world=row.name, resolution=32, kimg=learn.kimg, seed=row.seed, seconds=time.monotonic()-start, **row.about())
+    config = dict(world=row.name, resolution=32, kimg=learn.kimg, seed=row.seed, seconds=time.monotonic()-start,
+                  **row.about())
     save_model(row.path, config, dtype=torch.float16, generator=learn.generator_ema.g_ema)
     return f'{learn.kimg:.1f} kimg in {config["seconds"]:.0f} s'

@@ -33,7 +33,8 @@ def make(world, seed, kind='style', depth=8, use_noise=False, mixing=0.):
     from semistyle.models.variants import TraditionalGenerator
     from semistyle.training.presets import gan_learner,get_preset,preset_networks
     g_args = widths | dict(z_dim=64, w_dim=64, mapping_layers=depth, mapping_lr_mul=.1, use_noise=use_noise)
-    p = get_preset(f'robot-{world.resolution}', kind='stylegan', g_args=g_args, d_args=widths, style_mixing=mixing, **common)
+    p = get_preset(f'robot-{world.resolution}', kind='stylegan', g_args=g_args, d_args=widths, style_mixing=mixing,
+                   **common)
     set_seed(seed)
     size = dict(img_resolution=world.resolution, img_channels=world.image_shape[2])
     g = TraditionalGenerator(**size, **g_args) if kind=='traditional' else None
@@ -57,7 +58,8 @@ def measure(g, world, oracle, seed, n):
     from semistyle.metrics.separability import separability,oracle_attributes
     from semistyle.models.sampling import Sampler
     features = OracleFeatures(oracle)
-    res = dict(spread=variety(g, world)) | evaluate_quality(Sampler(g).images, world, pooled(features), n=n, metrics=['fd'], seed=seed)
+    res = dict(spread=variety(g, world)) | evaluate_quality(Sampler(g).images, world, pooled(features), n=n,
+                                                            metrics=['fd'], seed=seed)
     distance = PerceptualDistance(features)
     for space in ('z','w'):
         for sampling in ('full','end'):
@@ -77,7 +79,10 @@ def run_row(row):
     start,learn = time.monotonic(),make(world, row.seed, **row.how)
     learn.fit_kimg(s['kimg'])
     seconds,ema = time.monotonic()-start,learn.generator_ema
-    if s['keep']: save_model(row.path.parent/'models'/row.path.stem, s | dict(seed=row.seed), generator=ema.g_ema, discriminator=ema.d_ema)
+    if s['keep']:
+        save_model(row.path.parent/'models'/row.path.stem, s | dict(seed=row.seed), generator=ema.g_ema,
+                   discriminator=ema.d_ema)
     numbers = {k:v for k,v in measure(ema.g_ema, world, oracle, row.seed, s['n']).items() if isinstance(v, float)}
-    row.record(seconds=seconds, rows=[dict(method=row.name, world=name, seed=row.seed, kimg=round(learn.kimg, 3), n=s['n']) | numbers])
+    row.record(seconds=seconds, rows=[dict(method=row.name, world=name, seed=row.seed, kimg=round(learn.kimg, 3),
+                                           n=s['n']) | numbers])
     return {k:round(v, 3) for k,v in numbers.items()}

@@ -18,10 +18,12 @@ from ..core import machine_info,to_json
 
 # %% ../../nbs/bench/84_all.ipynb #b9fe1453
 def _or(v, default): return default if v is None else v
-def _of_size(res): return [o for o in ('robot-32','robot-64','world-64') if res is None or o.endswith(f'-{res}')] or [f'robot-{res}']
+def _of_size(res):
+    return [o for o in ('robot-32','robot-64','world-64') if res is None or o.endswith(f'-{res}')] or [f'robot-{res}']
 
 benches = dict( # Name -> function of world, resolution, seconds, seed and images, of which None stands for the default
-    train   =lambda world, res, seconds, seed, n: bench_steps(world, [res] if res else (32,64), _or(seconds, 240), seed=seed),
+    train   =lambda world, res, seconds, seed, n: bench_steps(world, [res] if res else (32,64), _or(seconds, 240),
+                                                              seed=seed),
     render  =lambda world, res, seconds, seed, n: bench_render(world, res or 64, _or(seconds, 10), seed=seed),
     metrics =lambda world, res, seconds, seed, n: bench_metrics(world, res or 32, seed),
     data    =lambda world, res, seconds, seed, n: bench_data(n, res or 64, _or(seconds, 60), seed),

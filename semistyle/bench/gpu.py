@@ -30,13 +30,16 @@ def _computed(g, d, z, c, x, y, dtype):
     def flat(tensors): return torch.cat([o.detach().double().cpu().flatten() for o in tensors if o is not None])
     def draw(ws): return g.synthesis(ws, 'const')
     scale = 2.**10 if dtype==torch.float16 else 1.
-    def grads(net, loss): return flat(o if o is None else o/scale for o in torch.autograd.grad(loss*scale, [*net.parameters()], allow_unused=True))
+    def grads(net, loss):
+        return flat(o if o is None else o/scale for o in torch.autograd.grad(loss*scale, [*net.parameters()], allow_unused=True))
     with torch.autocast(z.device.type, dtype, enabled=dtype!=torch.float32):
         def logits(img): return d.logits(d.features(img))
         ws = g.mapping(z, c); img = draw(ws)
         values = dict(pictures=flat([img]))
-        losses = dict(discriminator=(d, lambda: nonsaturating_d(logits(x), logits(img.detach()))), generator=(g, lambda: nonsaturating_g(logits(draw(g.mapping(z, c))))),
-                      r1=(d, lambda: r1_penalty(logits, x, 1., scale)), path_length=(g, lambda: path_lengths(draw, g.mapping(z, c), y, scale).square().mean()))
+        losses = dict(discriminator=(d, lambda: nonsaturating_d(logits(x), logits(img.detach()))),
+                      generator=(g, lambda: nonsaturating_g(logits(draw(g.mapping(z, c))))),
+                      r1=(d, lambda: r1_penalty(logits, x, 1., scale)),
+                      path_length=(g, lambda: path_lengths(draw, g.mapping(z, c), y, scale).square().mean()))
         return values | {k:grads(net, loss()) for k,(net,loss) in losses.items()}
 
 def compare_device(
@@ -63,12 +66,14 @@ def compare_device(
 def _about(device):
     if device.type!='cuda': return dict(device=device.type)
     p = torch.cuda.get_device_properties(device)
-    return dict(device=p.name, capability=f'{p.major}.{p.minor}', memory_gb=p.total_memory/2**30, cuda=torch.version.cuda)
+    return dict(device=p.name, capability=f'{p.major}.{p.minor}', memory_gb=p.total_memory/2**30,
+                cuda=torch.version.cuda)
 
 def _wrong(differences):
     "A line for each difference that is too large, or no number"
     most = {k:tolerances[getattr(torch, k.split('.')[1])] for k in differences}
-    return [f'{k}: {name} differs by {v:.2g}, at most {most[k]:g} was expected' for k,some in differences.items() for name,v in some.items() if not v<=most[k]]
+    return [f'{k}: {name} differs by {v:.2g}, at most {most[k]:g} was expected'
+            for k,some in differences.items() for name,v in some.items() if not v<=most[k]]
 
 def bench_gpu(
     presets=('robot-32','robot-64','world-64'), # Names of presets
@@ -83,7 +88,8 @@ def bench_gpu(
         raise ValueError(f"a GPU should be here for gpu, PyTorch {torch.__version__} finds none: run it where there is one, with a PyTorch built for it")
     device = torch.device(device or default_device())
     fast = fast_dtype(device, half=True)
-    differences = {f'{o}.{str(t)[6:]}':compare_device(device, o, t, seed=seed) for o in presets for t in dict.fromkeys((torch.float32,fast))}
+    differences = {f'{o}.{str(t)[6:]}':compare_device(device, o, t, seed=seed)
+                   for o in presets for t in dict.fromkeys((torch.float32,fast))}
     wrong = _wrong(differences)
     res = _about(device) | dict(dtype=str(fast)[6:], right=not wrong, wrong=wrong, differences=differences)
     for o in presets:

@@ -25,7 +25,8 @@ def published_generator(
     "A StyleGAN2 of NVIDIA's published sizes, with random weights"
     if resolution not in (32,64,128,256,512,1024):
         raise ValueError(f"resolution should be 32, 64, 128, 256, 512 or 1024 for pkl, got {resolution}")
-    with seeded(seed): return StyleGAN2Generator(resolution, channel_base=32768 if resolution>=512 else 16384).eval().requires_grad_(False)
+    with seeded(seed):
+        return StyleGAN2Generator(resolution, channel_base=32768 if resolution>=512 else 16384).eval().requires_grad_(False)
 
 def _picture(g): Sampler(g).images(3, 0); return 3
 def _fast_picture(g): Sampler(g, dtype=fast_dtype('cpu')).images(3, 0); return 3
@@ -105,7 +106,8 @@ def bench_pkl(
     if resolution not in (32,64,128,256,512,1024): published_generator(resolution)
     for o in pkl_parts:
         code = f'import json,importlib as i; print(json.dumps(i.import_module("semistyle.bench.pkl").run_part({o!r}, {resolution}, {seed})))'
-        p = subprocess.run([sys.executable,'-W','ignore','-c',code], capture_output=True, text=True, env=os.environ | dict(OMP_NUM_THREADS='1'))
+        p = subprocess.run([sys.executable,'-W','ignore','-c',code], capture_output=True, text=True,
+                           env=os.environ | dict(OMP_NUM_THREADS='1'))
         if p.returncode: raise RuntimeError(f'{o} at {resolution} failed: {p.stderr.strip()[-500:]}')
         rows.append(dict(what=o, resolution=resolution) | json.loads(p.stdout.splitlines()[-1]))
     return dict(rows=rows, resolution=resolution, threads=1)

@@ -36,7 +36,8 @@ def _tell(*args):
 def _launch(n, threads, args):
     "`_rounds` in `n` processes"
     env = os.environ | dict(OMP_NUM_THREADS=str(threads))
-    cmd = [sys.executable,'-m','torch.distributed.run','--standalone','--nproc_per_node',str(n),'-m','semistyle.bench.processes',json.dumps([*args, threads])]
+    cmd = [sys.executable,'-m','torch.distributed.run','--standalone','--nproc_per_node',str(n),'-m',
+           'semistyle.bench.processes',json.dumps([*args, threads])]
     p = subprocess.run(cmd, capture_output=True, text=True, env=env)
     if p.returncode: raise RuntimeError(f"{n} processes could not be measured: {p.stderr.strip()[-300:]}")
     return json.loads(p.stdout.splitlines()[-1])

@@ -73,7 +73,8 @@ def bench_train(
     return dict(images_per_s=fast, baseline_images_per_s=slow, ratio=fast/slow, ratio_quartiles=[q1,q3],
                 gflop_per_image=flops/1e9, gflops=fast*flops/1e9,
                 threads=torch.get_num_threads(), dtype=str(ours.dtype).split('.')[-1], batch=p['bs'],
-                labelled_batch=p.get('labelled_bs'), preset=preset, resolution=p['img_resolution'], turns=speeds.round(1))
+                labelled_batch=p.get('labelled_bs'), preset=preset, resolution=p['img_resolution'],
+                turns=speeds.round(1))
 
 # %% ../../nbs/bench/80_train.ipynb #c855a4bb
 def matmul_gflops(
@@ -103,7 +104,8 @@ def bench_steps(
     for size in resolutions:
         for name,(preset,how) in steps.items():
             how = dict(bs=bs) | (dict(grow_share=0.) if preset!='world' else {}) | how | settings
-            one = bench_train(preset.format(world=world)+f'-{size}', world, seconds/len(steps)/len(resolutions), seed, progress, **how)
+            one = bench_train(preset.format(world=world)+f'-{size}', world, seconds/len(steps)/len(resolutions), seed,
+                              progress, **how)
             res[f'{name}-{size}'] = one | dict(of_matmul=one['gflops']/peak)
     return dict(matmul_gflops=peak) | res
 

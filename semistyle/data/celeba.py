@@ -59,7 +59,8 @@ def open_celeba(
     if unknown: raise ValueError(f"`attributes` should be among {names}, got {sorted(unknown)}")
     use = [names.index(o) for o in attributes or names]
     part = _celeba_list(lists['list_eval_partition'])[1] if partition else {}
-    table = {k:[v[i] or math.nan for i in use] for k,v in table.items() if not partition or part.get(k)==[_celeba_parts[partition]]}
+    table = {k:[v[i] or math.nan for i in use] for k,v in table.items() if not partition
+             or part.get(k)==[_celeba_parts[partition]]}
     keep = (lambda o: o.rpartition('/')[2] in table) if partition else None
     labels = [names[i] for i in use],table,(-1.,1.),lists['list_attr_celeba']
     return ImageFiles(images, resolution, labels, fit=fit, filter=filter, keep=keep, skip_broken=skip_broken,

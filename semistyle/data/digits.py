@@ -23,7 +23,8 @@ class Digits(FactorDataset):
         self.pixels,self.labels = np.rint(d.images*255/16).astype(np.uint8),d.target.astype(np.int64)
         self.fingerprint = f'{int(d.images.sum())} {resolution}'
     def __len__(self): return len(self.labels)
-    def _images(self, idx): return self.pixels[idx].repeat(self.resolution//8, 1).repeat(self.resolution//8, 2)[...,None]
+    def _images(self, idx):
+        return self.pixels[idx].repeat(self.resolution//8, 1).repeat(self.resolution//8, 2)[...,None]
     def codes(self,
         idx # Indices, [n]
     )->np.ndarray: # Digit i is i/9, [n,1]

@@ -195,7 +195,8 @@ class CodeSpace(AttributeSpace):
         "The parts of codes"
         *cats,rest = c.split([*self.categories,self.continuous], 1)
         return cats,rest
-    def __repr__(self): return f"CodeSpace({', '.join(f'{m} values' for m in self.categories)}{', '*bool(self.categories)}{self.continuous} continuous)"
+    def __repr__(self):
+        return f"CodeSpace({', '.join(f'{m} values' for m in self.categories)}{', '*bool(self.categories)}{self.continuous} continuous)"
     def to_dict(self):
         "What it is made of, ready for JSON"
         return super().to_dict() | dict(categories=list(self.categories), continuous=self.continuous)
@@ -363,7 +364,8 @@ class Adapted(FactorDataset):
     def __len__(self): return len(self.world)
     def __repr__(self): return repr(self.world)
     def images(self, idx): return self.world.images(idx)
-    def tensor(self, idx): return self.world.tensor(idx) if hasattr(self.world, 'tensor') else to_tensor(self.images(idx))
+    def tensor(self, idx):
+        return self.world.tensor(idx) if hasattr(self.world, 'tensor') else to_tensor(self.images(idx))
     def codes(self, idx): return self.world.codes(idx) if hasattr(self.world, 'codes') else super().codes(idx)
     def _images(self, idx): return self.images(idx)
     def batch(self, factors):

@@ -45,14 +45,15 @@ def check_sizes(
                          f"yourself")
 
 # %% ../../nbs/data/12_files.ipynb #fc7248a5
-_litter = {'__macosx','thumbs.db','ehthumbs.db','desktop.ini','@eadir','$recycle.bin','__pycache__','system volume information'}
+_litter = {'__macosx','thumbs.db','ehthumbs.db','desktop.ini','@eadir','$recycle.bin','__pycache__',
+           'system volume information'}
 def _is_hidden(name):
     "Whether a part of a path begins with a dot, or is litter of some system"
     parts = name.replace('\\', '/').lower().split('/')
     return not _litter.isdisjoint(parts) or any(o[:1]=='.' and o!='.' for o in parts)
 
-_methods = {1:'Shrink', 6:'Implode', 9:'Deflate64, as Windows has it for large files', 10:'an old method of IBM', 93:'Zstandard', 95:'XZ', 96:'JPEG', 97:'WavPack',
-            98:'PPMd', 99:'AES, with a password'}
+_methods = {1:'Shrink', 6:'Implode', 9:'Deflate64, as Windows has it for large files', 10:'an old method of IBM',
+            93:'Zstandard', 95:'XZ', 96:'JPEG', 97:'WavPack', 98:'PPMd', 99:'AES, with a password'}
 
 def _walk(folder, prefix='', above=()):
     "Names of all plain files under `folder`; links are followed, but not in circles"
@@ -108,7 +109,8 @@ def _members(self:Files):
 
 def _archive(path):
     "What kind of archive that is not read a file is, by its first bytes; `None` for other files"
-    kinds = {b'7z\xbc\xaf':'a 7z archive', b'Rar!':'a RAR archive', b'\x1f\x8b':'packed by gzip', b'\xfd7zXZ':'packed by xz', b'BZh':'packed by bzip2', b'(\xb5/\xfd':'packed by zstd'}
+    kinds = {b'7z\xbc\xaf':'a 7z archive', b'Rar!':'a RAR archive', b'\x1f\x8b':'packed by gzip',
+             b'\xfd7zXZ':'packed by xz', b'BZh':'packed by bzip2', b'(\xb5/\xfd':'packed by zstd'}
     try:
         with open(path, 'rb') as f: head = f.read(262)
     except OSError: return

@@ -15,10 +15,14 @@ from ..core import atomic_folder,check_number,slow_work,worked
 
 # %% ../../nbs/data/14_heads.ipynb #3553f4b9
 head_attributes = {  # CelebA's names in its order: share of the heads
-    '5_o_Clock_Shadow':.2, 'Arched_Eyebrows':.4, 'Attractive':.5, 'Bags_Under_Eyes':.3, 'Bald':.15, 'Bangs':.3, 'Big_Lips':.4, 'Big_Nose':.4, 'Black_Hair':.3,
-    'Blond_Hair':.4, 'Blurry':.15, 'Brown_Hair':.5, 'Bushy_Eyebrows':.4, 'Chubby':.3, 'Double_Chin':.25, 'Eyeglasses':.3, 'Goatee':.2, 'Gray_Hair':.6,
-    'Heavy_Makeup':.3, 'High_Cheekbones':.4, 'Male':.5, 'Mouth_Slightly_Open':.5, 'Mustache':.2, 'Narrow_Eyes':.4, 'No_Beard':.5, 'Oval_Face':.4, 'Pale_Skin':.4,
-    'Pointy_Nose':.4, 'Receding_Hairline':.25, 'Rosy_Cheeks':.3, 'Sideburns':.2, 'Smiling':.5, 'Straight_Hair':.4, 'Wavy_Hair':.5, 'Wearing_Earrings':.3,
+    '5_o_Clock_Shadow':.2, 'Arched_Eyebrows':.4, 'Attractive':.5, 'Bags_Under_Eyes':.3, 'Bald':.15, 'Bangs':.3,
+                   'Big_Lips':.4, 'Big_Nose':.4, 'Black_Hair':.3,
+    'Blond_Hair':.4, 'Blurry':.15, 'Brown_Hair':.5, 'Bushy_Eyebrows':.4, 'Chubby':.3, 'Double_Chin':.25,
+                   'Eyeglasses':.3, 'Goatee':.2, 'Gray_Hair':.6,
+    'Heavy_Makeup':.3, 'High_Cheekbones':.4, 'Male':.5, 'Mouth_Slightly_Open':.5, 'Mustache':.2, 'Narrow_Eyes':.4,
+                   'No_Beard':.5, 'Oval_Face':.4, 'Pale_Skin':.4,
+    'Pointy_Nose':.4, 'Receding_Hairline':.25, 'Rosy_Cheeks':.3, 'Sideburns':.2, 'Smiling':.5, 'Straight_Hair':.4,
+                   'Wavy_Hair':.5, 'Wearing_Earrings':.3,
     'Wearing_Hat':.2, 'Wearing_Lipstick':.4, 'Wearing_Necklace':.3, 'Wearing_Necktie':.3, 'Young':.6}
 _hair = dict(Black_Hair=(28,24,26), Blond_Hair=(226,190,100), Brown_Hair=(110,68,38), Gray_Hair=(168,168,172))  # none of them: red
 _beard = '5_o_Clock_Shadow','Goatee','Mustache','Sideburns'
@@ -53,14 +57,16 @@ class _Sheet:
     def ring(self, x, y, rx, ry, fill, width, start=0, end=360):
         self.draw.arc(self.at((x-rx,y-ry), (x+rx,y+ry)), start, end, fill, max(1, round(width*self.unit)))
     def shape(self, fill, *points): self.draw.polygon(self.at(*points), fill)
-    def line(self, fill, width, *points): self.draw.line(self.at(*points), fill, max(1, round(width*self.unit)), joint='curve')
+    def line(self, fill, width, *points):
+        self.draw.line(self.at(*points), fill, max(1, round(width*self.unit)), joint='curve')
 
 def _mixed(a, b, share): return tuple(round(x+(y-x)*share) for x,y in zip(a, b))
 
 def _face(o, has, skin, dark):
     "Neck, shoulders and the face's outline"
     wide,high = .82+.08*has('Male')+.14*has('Chubby'),1.12+.14*has('Oval_Face')
-    o.shape((70,80,110) if has('Male') else (130,70,90), (-2-.4*has('Male'),3.2), (-1.1-.3*has('Male'),1.5), (1.1+.3*has('Male'),1.5), (2+.4*has('Male'),3.2))
+    o.shape((70,80,110) if has('Male') else (130,70,90), (-2-.4*has('Male'),3.2), (-1.1-.3*has('Male'),1.5),
+            (1.1+.3*has('Male'),1.5), (2+.4*has('Male'),3.2))
     o.shape(dark, *[(s*(.34+.12*has('Male')),y) for s,y in ((-1,.7),(1,.7),(1,1.75),(-1,1.75))])
     for s in (-1,1): o.oval(s*wide, .05, .12, .22, dark)
     o.oval(0, 0, wide, high, skin)
@@ -76,7 +82,8 @@ def _features(o, has, skin, dark, hair):
         if has('Rosy_Cheeks'): o.oval(s*.5, .34, .2, .14, _mixed(skin, (235,90,100), .5))
         if has('High_Cheekbones'): o.line(dark, .05, (s*.74,.2), (s*.42,.42))
         if has('Heavy_Makeup'): o.oval(s*.36, -.17, .24, .15, (120,70,150))
-        o.oval(s*.36, -.1, .19, .05 if small else .12, (250,250,250)); o.oval(s*.36, -.1, .07, .05 if small else .09, (40,50,70))
+        o.oval(s*.36, -.1, .19, .05 if small else .12, (250,250,250))
+        o.oval(s*.36, -.1, .07, .05 if small else .09, (40,50,70))
         if has('Bags_Under_Eyes'): o.ring(s*.36, .0, .19, .12, dark, .05, 20, 160)
         thick = .14 if has('Bushy_Eyebrows') else .06
         if has('Arched_Eyebrows'): o.ring(s*.36, -.24, .24, .2, hair, thick, 200, 340)
@@ -112,7 +119,8 @@ def _hairdo(o, has, hair, wide, high):
     if has('Receding_Hairline'): o.shape(hair, (-.14,-high-.05), (.14,-high-.05), (0,-.62))
     if has('Bangs'): o.shape(hair, (-wide*.8,-.75), (wide*.8,-.75), (wide*.78,-.22), (.1,-.34), (-wide*.78,-.18))
     for s in (-1,1):
-        if has('Straight_Hair'): o.shape(hair, (s*(wide-.04),-.5), (s*(wide+.2),-.5), (s*(wide+.22),1.3), (s*(wide-.06),1.3))
+        if has('Straight_Hair'):
+            o.shape(hair, (s*(wide-.04),-.5), (s*(wide+.2),-.5), (s*(wide+.22),1.3), (s*(wide-.06),1.3))
         if has('Wavy_Hair'):
             for i,y in enumerate(np.linspace(-.4, 1.1, 6)): o.oval(s*(wide+.06+.1*(i%2)), y, .2, .2, hair)
 
@@ -120,12 +128,15 @@ def _hairdo(o, has, hair, wide, high):
 def _worn(o, has, high):
     "Glasses, earrings, a necklace, a tie, a hat"
     for s in (-1,1):
-        if has('Eyeglasses'): o.ring(s*.38, -.1, .27, .22, (20,20,20), .06); o.line((20,20,20), .05, (s*.65,-.12), (s*.85,-.16))
+        if has('Eyeglasses'):
+            o.ring(s*.38, -.1, .27, .22, (20,20,20), .06); o.line((20,20,20), .05, (s*.65,-.12), (s*.85,-.16))
         if has('Wearing_Earrings'): o.oval(s*.93, .34, .08, .12, (250,215,60))
     if has('Eyeglasses'): o.line((20,20,20), .05, (-.12,-.12), (.12,-.12))
     if has('Wearing_Necklace'): o.ring(0, 1.4, .5, .4, (245,245,250), .09, 10, 170)
     if has('Wearing_Necktie'): o.shape((190,30,40), (-.14,1.62), (.14,1.62), (.3,3.2), (-.3,3.2))
-    if has('Wearing_Hat'): o.shape((40,110,90), (-.8,-high-.42), (.8,-high-.42), (.92,-.66), (-.92,-.66)); o.shape((30,90,75), (-1.25,-.74), (1.25,-.74), (1.25,-.6), (-1.25,-.6))
+    if has('Wearing_Hat'):
+        o.shape((40,110,90), (-.8,-high-.42), (.8,-high-.42), (.92,-.66), (-.92,-.66))
+        o.shape((30,90,75), (-1.25,-.74), (1.25,-.74), (1.25,-.6), (-1.25,-.6))
 
 def draw_head(
     attributes,             # [40] of bool, as from `sample_heads`

@@ -109,7 +109,9 @@ def _lower(data):
     with Image.open(io.BytesIO(data)) as im:
         two = 'LA;16' in str(im.tile)                                  # for which there is no other order: as four bytes
         if two: im._mode = 'RGBA'
-        def swap(o): return ('RGBA' if two else re.sub('16[BLN]', lambda m: other[m[0]], o)) if isinstance(o, str) and ';16' in o else o
+        def swap(o):
+            return ('RGBA' if two else re.sub('16[BLN]', lambda m: other[m[0]],
+                                              o)) if isinstance(o, str) and ';16' in o else o
         im.tile = [type(t)(*t[:3], a) if hasattr(t, '_fields') else (*t[:3], a)
                    for t in im.tile for a in [tuple(map(swap, t[3])) if isinstance(t[3], tuple) else swap(t[3])]]
         im.load()
@@ -179,7 +181,8 @@ def decode_image(
 )->np.ndarray:           # uint8, [resolution,resolution,channels]
     "Decode any picture into a square; `ValueError` that names it when it cannot be read whole"
     im = read_image(data, channels, background, name, bits)
-    if im.size[0]*im.size[1]<_harmless_pixels//2: a = np.asarray(fit_square(im, resolution, fit, filter, background, name))
+    if im.size[0]*im.size[1]<_harmless_pixels//2:
+        a = np.asarray(fit_square(im, resolution, fit, filter, background, name))
     else:
         with _AnySize(): a = np.asarray(fit_square(im, resolution, fit, filter, background, name))
     return a if a.ndim==3 else a[...,None]
@@ -266,21 +269,24 @@ _no_pictures = {'BUFR','EPS','GRIB','HDF5','MPEG','PDF','WMF'}         # stubs, 
 def _picture_suffixes()->set:
     "Suffixes of the kinds of picture that Pillow reads here"
     Image.init()
-    return _usual | {'.mpo'} | {k for k,v in Image.registered_extensions().items() if v in Image.OPEN and v not in _no_pictures}
+    return _usual | {'.mpo'} | {k for k,v in Image.registered_extensions().items() if v in Image.OPEN
+                                and v not in _no_pictures}
 
 def _are_pictures(names, rules=2):
     "Of each name whether its suffix is a picture's"
     known = _usual if rules==1 else _picture_suffixes()
     return [o[o.rfind('.'):].lower() in known for o in names]
 
-_tables = ['dataset.json','labels.csv','labels.tsv','labels.json','labels.jsonl','metadata.jsonl','metadata.csv','metadata.json']
+_tables = ['dataset.json','labels.csv','labels.tsv','labels.json','labels.jsonl','metadata.jsonl','metadata.csv',
+           'metadata.json']
 _splits = re.compile(r'(train(ing)?|val(id(ation)?)?|dev|test(ing)?|eval)([-_]?(set|data|split|images|imgs))?[-_]?(\d{4})?', re.I)
 
 def _without_splits(folders):
     "Folders without the first or last part of their path where all are train, val or test and more is left; and what that was"
     for first in (True,False):
         cut = {o:o.partition('/')[::2] if first else o.rpartition('/')[::-2] for o in {*folders}}
-        if all(rest and _splits.fullmatch(part) for part,rest in cut.values()): return [cut[o][1] for o in folders],sorted({o for o,_ in cut.values()})
+        if all(rest and _splits.fullmatch(part) for part,rest in cut.values()):
+            return [cut[o][1] for o in folders],sorted({o for o,_ in cut.values()})
     return folders,[]
 
 def _folder_of(name): return plain_name(name).rpartition('/')[0]
@@ -423,7 +429,9 @@ def _label(self:ImageFiles, labels, columns=None, missing=None, order=None):
     "Read the labels, and give the space that they are in"
     ends = None
     if labels not in (None,'none','folders'): self._finder = NameFinder(self.names)
-    if isinstance(labels, tuple): names,rows,ends,what = labels; values,notes = np.array([*rows.values()], np.float64),[]; table = LabelTable(names, rows, str(what))
+    if isinstance(labels, tuple):
+        names,rows,ends,what = labels; values,notes = np.array([*rows.values()], np.float64),[]
+        table = LabelTable(names, rows, str(what))
     else:
         if labels is None: table = self._inside()
         elif not isinstance(labels, (str,Path)):
@@ -442,7 +450,8 @@ def _label(self:ImageFiles, labels, columns=None, missing=None, order=None):
     at = self._find(table.rows, table.source)
     all_values[at[at>=0]] = values[at>=0]
     self._finder = None
-    if labels!='folders': self.notes.append(f"labels of {table.source}: {', '.join(names[:6])}"+f' and {len(names)-6} more'*(len(names)>6)+f', for {len(table):,} of {len(self.names):,} images')
+    if labels!='folders':
+        self.notes.append(f"labels of {table.source}: {', '.join(names[:6])}"+f' and {len(names)-6} more'*(len(names)>6)+f', for {len(table):,} of {len(self.names):,} images')
     self.notes += notes if self.rules>1 else []
     space,self._codes,self.attributes = attribute_codes(names, all_values, table.source, ends)
     return space
@@ -503,7 +512,8 @@ def _look(self:ImageFiles, most=32):
     if paged: self.notes.append(f"some files hold several pages or frames, such as {paged}: the first of each is used")
     if deep:
         self.bits = _bits_of(top)
-        if self.bits<16: self.notes.append(f"pictures have 16 bits a channel, of which {self.bits} are used (the brightest of {deep} is {top:,}): white is "
+        if self.bits<16:
+            self.notes.append(f"pictures have 16 bits a channel, of which {self.bits} are used (the brightest of {deep} is {top:,}): white is "
                                            f"{2**self.bits-1:,}; bits=16 takes them as they are")
 
 @patch

@@ -79,7 +79,8 @@ class LabelTable:
     def __len__(self): return len(self.rows)
     def __repr__(self): return f"LabelTable: {', '.join(self.columns[:6])} of {len(self):,} files, from {self.source}"
 
-_no_text = {b'PK\3\4':'a spreadsheet or a zip', b'\xd0\xcf\x11\xe0':'a spreadsheet', b'\x93NUMPY':'an array of numpy', b'PAR1':'Parquet', b'\x89HDF':'HDF5',
+_no_text = {b'PK\3\4':'a spreadsheet or a zip', b'\xd0\xcf\x11\xe0':'a spreadsheet', b'\x93NUMPY':'an array of numpy',
+            b'PAR1':'Parquet', b'\x89HDF':'HDF5',
             b'SQLite':'a database', b'%PDF':'a PDF', b'\x1f\x8b':'compressed', b'\x80':'a pickle'}
 
 def label_text(
@@ -90,8 +91,10 @@ def label_text(
     kind = next((v for k,v in _no_text.items() if data.startswith(k)), None)
     if kind: raise ValueError(f"{source} should be a CSV in UTF-8, is {kind}: save it as one")
     marked = data[:2] in (b'\xff\xfe',b'\xfe\xff')
-    try: return data.decode('utf-16' if marked else 'utf-16-le' if data[1:2]==b'\0' else 'utf-16-be' if data[:1]==b'\0' else 'utf-8-sig')
-    except UnicodeDecodeError as e: raise ValueError(f"{source} should be a CSV in UTF-8, is not ({e}): save it as one") from None
+    try:
+        return data.decode('utf-16' if marked else 'utf-16-le' if data[1:2]==b'\0' else 'utf-16-be' if data[:1]==b'\0' else 'utf-8-sig')
+    except UnicodeDecodeError as e:
+        raise ValueError(f"{source} should be a CSV in UTF-8, is not ({e}): save it as one") from None
 
 def _unique_rows(rows, source):
     "`{name: row}`, each name once"
@@ -125,12 +128,14 @@ def _records(records, source, finds):
     some = records[:50]
     key = _file_key(keys, _name_scores({k:[o.get(k) for o in some] for k in keys}, finds))
     cols = [k for k in keys if k!=key]
-    return LabelTable(cols, _unique_rows([(str(o[key]), [o.get(k) for k in cols]) for o in records if o.get(key) not in (None,'')], source), source)
+    return LabelTable(cols, _unique_rows([(str(o[key]), [o.get(k) for k in cols])
+                                          for o in records if o.get(key) not in (None,'')], source), source)
 
 def _by_column(d, finds):
     "Records of pandas' JSON, where each column has its cells by the rows' names; `None` where the outer names are pictures'"
     rows = [*dict.fromkeys(k for o in d.values() for k in o)]
-    if any(map(finds, d)) or any(map(_picture.search, rows)) or not any(isinstance(o, str) and finds(o) for c in d.values() for o in c.values()): return
+    if any(map(finds, d)) or any(map(_picture.search, rows)) or not any(isinstance(o, str) and finds(o) for c in d.values() for o in c.values()):
+        return
     return [{c:v.get(r) for c,v in d.items()} for r in rows]
 
 def _json_table(text, source, finds):
@@ -143,11 +148,13 @@ def _json_table(text, source, finds):
         if isinstance(d, dict) and 'labels' in d: d,nvidia = d['labels'],True
         else: nvidia = False
         if nvidia and not d: return None
-        if isinstance(d, list) and d and all(isinstance(o, dict) for o in d) and not nvidia: return _records(d, source, finds)
+        if isinstance(d, list) and d and all(isinstance(o, dict) for o in d) and not nvidia:
+            return _records(d, source, finds)
         if isinstance(d, dict) and d and not nvidia and all(isinstance(o, dict) for o in d.values()):
             if by_column := _by_column(d, finds or _picture.search): return _records(by_column, source, finds)
             return _records([dict(file_name=k)|v for k,v in d.items()], source, None)
-        if isinstance(d, dict) and d and not nvidia and all(isinstance(o, (int,float,str,list)) for o in d.values()): d = [*d.items()]
+        if isinstance(d, dict) and d and not nvidia and all(isinstance(o, (int,float,str,list)) for o in d.values()):
+            d = [*d.items()]
         elif not nvidia: raise KeyError('labels')
         rows = [(str(n), v if isinstance(v, list) else [v]) for n,v in d]
         if {list,dict} & {*map(type, chain.from_iterable(v for _,v in rows))}: raise TypeError('labels in labels')
@@ -169,7 +176,8 @@ def _cells(text, source):
     sep = max(',;\t|', key=lines[0][1].count)
     if sep not in lines[0][1] and (sep := max(',;\t|', key=lines[-1][1].count)) not in lines[-1][1]:
         return [(i,o.split()) for i,o in lines],n
-    try: return [(i,[c.strip() for c in row]) for (i,_),row in zip(lines, csv.reader((o for _,o in lines), delimiter=sep))],n
+    try:
+        return [(i,[c.strip() for c in row]) for (i,_),row in zip(lines, csv.reader((o for _,o in lines), delimiter=sep))],n
     except csv.Error as e: raise ValueError(f"{source} should be a CSV, is not ({e}): check it") from None
 
 def _nameless(head, k, cells):
@@ -184,7 +192,8 @@ def _text_table(text, source, finds):
     rows,n = _cells(text, source)
     width = len(rows[1][1]) if len(rows)>1 else len(rows[0][1])
     first,said = rows[0][1],[]
-    if len(first)==width-1 and first[0]!='file' and (n or ' ' in text.strip().splitlines()[-1].strip()) and not finds(first[0]): first = ['file',*first]; rows[0] = rows[0][0],first
+    if len(first)==width-1 and first[0]!='file' and (n or ' ' in text.strip().splitlines()[-1].strip()) and not finds(first[0]):
+        first = ['file',*first]; rows[0] = rows[0][0],first
     some = [o for _,o in rows[1:51] if len(o)==width] or [first]
     hits = _name_scores({k:[o[k] for o in some] for k in range(min(width, len(first)))}, finds)
     nameless = {k for k in hits if k<len(first) and _nameless(first[k], k, [o[k] for _,o in rows[1:] if len(o)==width])}
@@ -206,7 +215,8 @@ def _text_table(text, source, finds):
     if n not in (None,len(rows)):
         raise ValueError(f"{source} should have {n:,} rows, has {len(rows):,}: it is cut short, get it again")
     names,lines = [names[k] for k in use],{row[key]:i for i,row in rows}
-    table = _unique_rows([(row[key], [row[k] for k in use]) if nameless else (row.pop(key), row) for _,row in rows], source)
+    table = _unique_rows([(row[key], [row[k] for k in use]) if nameless else (row.pop(key), row) for _,row in rows],
+                         source)
     return LabelTable(names, table, str(source), lines, said)
 
 def read_labels(
@@ -228,7 +238,8 @@ _missing = {'','na','nan','-nan','n/a','<na>','null','#n/a','#na','n.a.'}     # 
 _doubtful = {'none','unknown','?','-','--','.','missing','undefined','not available'}  # unless missing='none'
 _yes_no = {'true':1., 'false':0., 'yes':1., 'no':0.}
 
-def _natural(word): return [(0,int(o),'') if o.isdigit() else (1,0,o.casefold()) for o in re.split(r'(\d+)', str(word)) if o]
+def _natural(word):
+    return [(0,int(o),'') if o.isdigit() else (1,0,o.casefold()) for o in re.split(r'(\d+)', str(word)) if o]
 
 def missing_values(
     missing=None, # A number, a word, a list of them, or text with commas between; 'none' among them where all else is a value
@@ -249,13 +260,15 @@ def _suspicious(
     if len(seen)<2: return
     if len(seen)>2 and seen[0]==-1 and seen[1]>=0: return -1.
     for v,rest in ((seen[0],seen[1:]), (seen[-1],seen[:-1])):
-        known = abs(v)>=1e15 or abs(v) in (65535,32767,32768,2**31,2**31-1) or re.fullmatch(r'9{2,}(\.\d+)?', str(abs(float(v))))
+        known = abs(v)>=1e15 or abs(v) in (65535,32767,32768,2**31,
+                                           2**31-1) or re.fullmatch(r'9{2,}(\.\d+)?', str(abs(float(v))))
         gap,spread = min(abs(v-rest[0]), abs(v-rest[-1])),rest[-1]-rest[0]
         if known and gap>2*spread or gap>20*spread>0: return float(v)
 
 # %% ../../nbs/data/12_labels.ipynb #dc04430a
 def _plain(v): return f'{v:g}' if float(f'{v:g}')==v else repr(float(v))
-def _where(table, name): return f"{table.source}, line {table.lines[name]}" if name in table.lines else f'{table.source}, {name}'
+def _where(table, name):
+    return f"{table.source}, line {table.lines[name]}" if name in table.lines else f'{table.source}, {name}'
 
 def _read_cell(v, words):
     "A cell as a number, NaN where it is missing, or as the word that it is"
@@ -303,16 +316,21 @@ def _class_columns(column, said, n, order):
         for i,o in said.items(): v[i] = _yes_no[o.lower()]
         return {column:v},None
     spelt = {}
-    for o,_ in Counter(said.values()).most_common(): spelt.setdefault(o if len(o)==1 or order else o.casefold(), []).append(o)
+    for o,_ in Counter(said.values()).most_common():
+        spelt.setdefault(o if len(o)==1 or order else o.casefold(), []).append(o)
     twice = [v for v in spelt.values() if len(v)>1]
-    if twice: said,kinds = {i:spelt[o if len(o)==1 else o.casefold()][0] for i,o in said.items()},sorted((v[0] for v in spelt.values()), key=_natural)
+    if twice:
+        said,kinds = {i:spelt[o if len(o)==1 else o.casefold()][0]
+                      for i,o in said.items()},sorted((v[0] for v in spelt.values()), key=_natural)
     same = ''.join(f", {' and '.join(v)} are one" for v in twice)
     if order and set(kinds)<=set(order): kinds = [*order]
     number = {o:i for i,o in enumerate(kinds)}
     v = np.full(n, np.nan)
     for i,o in said.items(): v[i] = number[o]
-    if len(kinds)==2 and not order: return {f'{column}={kinds[1]}':v},f"{column} is 1 for {kinds[1]} and 0 for {kinds[0]}{same}"
-    if order and kinds==[*order]: return {f"{column} ({' < '.join(kinds)})":v},f"{column} is put in the given order, {' < '.join(kinds)}"
+    if len(kinds)==2 and not order:
+        return {f'{column}={kinds[1]}':v},f"{column} is 1 for {kinds[1]} and 0 for {kinds[0]}{same}"
+    if order and kinds==[*order]:
+        return {f"{column} ({' < '.join(kinds)})":v},f"{column} is put in the given order, {' < '.join(kinds)}"
     some = ', '.join(kinds[:6])+f' and {len(kinds)-6} more'*(len(kinds)>6)
     return {f'{column}={o}':np.where(np.isnan(v), np.nan, v==i) for i,o in enumerate(kinds)}, \
         f"{column} has {len(kinds)} classes ({some}), which have no order: a column for each; class_order='{','.join(kinds[:6])}{',...'*(len(kinds)>6)}' puts them on one axis{same}"
@@ -328,7 +346,9 @@ def _refuse_order(order, out, words_of, source):
 
 def _maybe_classes(name, seen, most, order):
     "A note where whole numbers may be those of classes"
-    if not re.fullmatch(r'(class|label|category|target)(es)?([ _]?id)?|y', name.lower()) or order or not 2<len(seen)<=most or (seen!=np.rint(seen)).any(): return
+    if not re.fullmatch(r'(class|label|category|target)(es)?([ _]?id)?|y',
+                        name.lower()) or order or not 2<len(seen)<=most or (seen!=np.rint(seen)).any():
+        return
     return f"{name} is taken as numbers in their order, {seen[0]:g} to {seen[-1]:g}: if they stand for classes without one, write them as words"
 
 # %% ../../nbs/data/12_labels.ipynb #2b38d23d
@@ -351,27 +371,34 @@ def label_values(
     for name in chosen or table.columns:
         v,said = _one_column(table, place[name], numbers, words)
         seen = np.unique(v[~np.isnan(v)])
-        if table.classes and len(seen)>2 and not order: v,said = np.full(len(table), np.nan),{i:_plain(o) for i,o in enumerate(v) if o==o}
+        if table.classes and len(seen)>2 and not order:
+            v,said = np.full(len(table), np.nan),{i:_plain(o) for i,o in enumerate(v) if o==o}
         if asks and not said and (odd := _suspicious(seen)) is not None:
             rest,given,also = seen[seen!=odd],','.join(map(_plain, [*sorted(numbers),odd])),''.join(f'{_plain(o)},' for o in sorted(numbers))
             raise ValueError(f"{table.source} holds {_plain(odd)} in {name!r} {(v==odd).sum():,} times beside {rest[0]:g} to {rest[-1]:g}: if it means that nobody "
                              f"knows, give missing={given}; if it is a value, missing='{also}none'")
-        if not chosen and len(set(said.values()) if said else seen)<2 and len(table.columns)>1: left.append(f'{name} (one value)'); continue
+        if not chosen and len(set(said.values()) if said else seen)<2 and len(table.columns)>1:
+            left.append(f'{name} (one value)'); continue
         if len(kinds := set(said.values()))>most_classes or len(kinds)>8 and len(kinds)>len(said)/2:
             if chosen or len(table.columns)==1:
                 raise ValueError(f"{table.source} should have at most {most_classes} classes in {name!r}, several pictures each, has {len(kinds):,}: "
                                  f"choose other `label_columns`, or give their order with `class_order`")
             left.append(f'{name} (text)'); continue
-        if said: more,note = _class_columns(name, said, len(table), order); words_of[name] = sorted(set(said.values()), key=_natural)
+        if said:
+            more,note = _class_columns(name, said, len(table), order)
+            words_of[name] = sorted(set(said.values()), key=_natural)
         else: more,note = {name:v},_maybe_classes(name, seen, most_classes, order)
         if said and (lost := {o for o in map(_lower, (row[place[name]] for row in table.rows.values())) if o in _doubtful&words}):
             notes.append(f"in {name}, {', '.join(sorted(lost))} means that nobody knows; missing='none' makes it a class")
         out |= more
         notes += [note]*bool(note)
-    if order and (len({*order})<len(order) or not any(o.endswith(f" ({' < '.join(order)})") for o in out)): _refuse_order(order, out, words_of, table.source)
+    if order and (len({*order})<len(order) or not any(o.endswith(f" ({' < '.join(order)})") for o in out)):
+        _refuse_order(order, out, words_of, table.source)
     if not out: out = {table.columns[0]:_one_column(table, 0, numbers, words)[0]}
     if left: notes.append(f"columns of {table.source} are left out: {', '.join(left)}")
-    if missing is not None: notes.append("missing are " + (', '.join([*map(_plain, sorted(numbers)), *sorted(words-_doubtful)]) or 'empty cells only'))
+    if missing is not None:
+        notes.append("missing are " + (', '.join([*map(_plain, sorted(numbers)), *sorted(words-_doubtful)])
+                                       or 'empty cells only'))
     return [*out], np.stack([*out.values()], 1), notes
 
 # %% ../../nbs/data/12_labels.ipynb #37367197

@@ -19,7 +19,8 @@ robot_space = FactorSpace(['object_shape','robot_x','robot_y','camera_height','o
 
 def _objects(x, y, r):
     "How high each object is, and its solid"
-    return [(2*r, Sphere((x,y,r), r)), (1.52*r, Box((x,y,0.76*r), 0.76*r, np.deg2rad(35))), (2.1*r-0.2, Cone((x,y,0), 1.12*r, 2.1*r))]
+    return [(2*r, Sphere((x,y,r), r)), (1.52*r, Box((x,y,0.76*r), 0.76*r, np.deg2rad(35))),
+            (2.1*r-0.2, Cone((x,y,0), 1.12*r, 2.1*r))]
 
 def _robot_solids(shape, x, y, scale, objects=_objects):
     "The (solid, material) pairs of one state, the object first"
@@ -31,14 +32,16 @@ def _robot_solids(shape, x, y, scale, objects=_objects):
     elbow = (_shoulder+wrist)/2 + up/np.linalg.norm(up)*np.sqrt(np.clip(1.44-reach@reach/4, 0.04, 0.6))
     side,drop = np.array([0.17,0,0]),np.array([0,0,0.3])
     return [(obj, _OBJECT), (Capsule((0,1.6,0), _shoulder, 0.27), _LINK), (Sphere(_shoulder, 0.32), _JOINT),
-            (Capsule(_shoulder, elbow, 0.15), _LINK), (Sphere(elbow, 0.21), _JOINT), (Capsule(elbow, wrist, 0.12), _LINK),
+            (Capsule(_shoulder, elbow, 0.15), _LINK), (Sphere(elbow, 0.21), _JOINT),
+            (Capsule(elbow, wrist, 0.12), _LINK),
             (Sphere(wrist, 0.15), _JOINT), (Capsule(palm-side, palm+side, 0.1), _JOINT),
             (Capsule(palm-side, palm-side-drop, 0.06), _JOINT), (Capsule(palm+side, palm+side-drop, 0.06), _JOINT)]
 
 # %% ../../nbs/data/12_robot.ipynb #e2ac28e3
 _azimuth = np.deg2rad(np.linspace(-75, 75, 6))
 def _azimuth_at(step): return np.interp(step, np.arange(6), _azimuth)
-def _towards(azimuth): return np.float32([np.sin(azimuth)*np.cos(0.73), -np.cos(azimuth)*np.cos(0.73), 0*azimuth+np.sin(0.73)])
+def _towards(azimuth):
+    return np.float32([np.sin(azimuth)*np.cos(0.73), -np.cos(azimuth)*np.cos(0.73), 0*azimuth+np.sin(0.73)])
 lights = _towards(_azimuth) # [3,6]
 
 def _camera_rays(height, resolution):
@@ -169,4 +172,5 @@ class NovelRobotWorld(RobotWorld):
         return shape,x*6/7+.5,y*3/4+.5,height,scale*2/3+.5
     def cast(self, state, resolution): return _cast_state(self._elsewhere(state), resolution, objects=_novel_objects)
     def cast_between(self, steps):
-        return _cast_state(self._elsewhere(steps[:5]), self.resolution, _towards(_azimuth_at(steps[[6]])), _novel_objects)
+        return _cast_state(self._elsewhere(steps[:5]), self.resolution, _towards(_azimuth_at(steps[[6]])),
+                           _novel_objects)

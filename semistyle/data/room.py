@@ -71,7 +71,8 @@ def _square_centres(
     return np.concatenate(faces, 1)
 
 # %% ../../nbs/data/12_room.ipynb #6e694b72
-_room_space = FactorSpace(['lighting_intensity','lighting_x','lighting_y','lighting_z','camera_x','camera_y','camera_z'],
+_room_space = FactorSpace(['lighting_intensity','lighting_x','lighting_y','lighting_z','camera_x','camera_y',
+                           'camera_z'],
                          [5,6,6,6,6,6,6])
 _paints = dict(plank='a9825c', board='9c7550', wall='d9d3c3', ceiling='e9e6de', skirting='f1eee6', rug='b5483c',
                border='e5c98f', sofa='4f7590', cushion='e0b23c', pillow='d8704a', table='7a4f30', shelf='5b3c28',
@@ -134,7 +135,8 @@ class _Patches:
         self.start = np.cumsum([0]+[q.shape[1] for q in qs])
         self.owner = np.repeat(np.arange(len(qs)), np.diff(self.start))
         self.point  = np.concatenate([_inflate(s, q) for (s,*_),q in zip(_furniture, qs)], 1).astype(np.float32)
-        self.normal = np.concatenate([s.normal(_inflate(s, q)) for (s,*_),q in zip(_furniture, qs)], 1).astype(np.float32)
+        self.normal = np.concatenate([s.normal(_inflate(s, q)) for (s,*_),q in zip(_furniture, qs)],
+                                     1).astype(np.float32)
         self.normal[:,:self.start[1]] *= -1                                 # we are inside the shell
         self.material = np.concatenate([m(q) if callable(m) else np.full(q.shape[1], materials[m])
                                         for (*_,m),q in zip(_furniture, qs)])
@@ -234,7 +236,8 @@ class RoomWorld(CastWorld):
         ids,surfels = super()._cast_all()
         sky = _sky_light(surfels)
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-            lamps = pool.map(lambda l: _light_levels(surfels, sky, self.lighting.to_factors(l)[1:]), range(self.n_lamps))
+            lamps = pool.map(lambda l: _light_levels(surfels, sky, self.lighting.to_factors(l)[1:]),
+                             range(self.n_lamps))
             return ids, surfels, np.stack(list(lamps))
 
     def keep(self, surfels, levels):

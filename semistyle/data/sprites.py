@@ -117,7 +117,8 @@ def _read_picture(
 )->np.ndarray: # uint8 [H,W,3]
     "An image as it is meant to be seen: upright, in RGB"
     try: x = np.asarray(read_image(Path(path).read_bytes(), name=path))
-    except (OSError, ValueError) as e: raise ValueError(f"`picture` should be an image file, got {str(path)!r}: {e}") from None
+    except (OSError, ValueError) as e:
+        raise ValueError(f"`picture` should be an image file, got {str(path)!r}: {e}") from None
     if min(x.shape[:2])<64:
         raise ValueError(f"`picture` should be at least 64x64, {str(path)!r} is {x.shape[1]}x{x.shape[0]}")
     return x

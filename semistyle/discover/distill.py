@@ -168,7 +168,8 @@ class LabelledDimensions(VAETerm):
         if getattr(labelled, 'split', None) is None:
             raise ValueError("labelled should be a FactorLoader with a split, has none: make one with split_labels")
         check_number(weight, 'weight')
-        self.__stored_args__ = dict(weight=weight, eta=labelled.split.eta, labels=len(labelled.split), bs=labelled.labelled_bs)
+        self.__stored_args__ = dict(weight=weight, eta=labelled.split.eta, labels=len(labelled.split),
+                                    bs=labelled.labelled_bs)
     def build(self, vae):
         self.k = self.labelled.world.space.n_factors
         if vae.z_dim<self.k:
@@ -220,7 +221,8 @@ class GroupedDimensions(VAETerm):
         mu,logvar,size = grouped_posterior(mu, logvar, torch.cat([c,own], 1))
         z = torch.randn_like(mu); z[:,:self.k] = _of_groups(z[:,:self.k], c)
         error = likelihoods[self.likelihood](step.vae.decoder(mu+z*(logvar/2).exp()), x)
-        return dict(groups=(self.weight, error.mean()), groups_divergence=(self.weight, (prior_kl(mu, logvar)/size).sum(1).mean()))
+        return dict(groups=(self.weight, error.mean()),
+                    groups_divergence=(self.weight, (prior_kl(mu, logvar)/size).sum(1).mean()))
 
 def _of_groups(z, c):
     "The numbers that the first picture of each group has, for all of the group"
@@ -384,7 +386,8 @@ def train_vae(
     return Distilled(learn, settings, time.monotonic()-start)
 
 # %% ../../nbs/discover/68_distill.ipynb #c6f3fc85
-_methods = {'beta-vae': lambda beta=4.: dict(beta=beta), 'factor-vae': lambda gamma=35.: dict(terms=[DensityRatio(gamma)]),
+_methods = {'beta-vae': lambda beta=4.: dict(beta=beta),
+            'factor-vae': lambda gamma=35.: dict(terms=[DensityRatio(gamma)]),
             'beta-tcvae': lambda beta=6.: dict(terms=[TotalCorrelation(beta)])}
 
 def vae_method(

@@ -342,7 +342,8 @@ def project(self:Projector,
     "Project pictures into W or W+"
     if space not in ('w','w+'): raise ValueError(f"space should be 'w' or 'w+', got {space!r}")
     check_number(steps, 'steps', 1, whole=True); check_number(lr, 'lr', above=True)
-    for k,v in dict(w_noise=w_noise, prior=prior, **({} if noise_weight is None else dict(noise_weight=noise_weight))).items(): check_number(v, k)
+    for k,v in dict(w_noise=w_noise, prior=prior, **({} if noise_weight is None else dict(noise_weight=noise_weight))).items():
+        check_number(v, k)
     if resume and save is None: raise ValueError("resume=True takes `save`, the folder of the search's state, got none")
     x = self.check(x)
     start = start if start is not None else 'encoder' if self.encode else 'nearest'

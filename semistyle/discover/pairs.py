@@ -112,8 +112,8 @@ class GeneratedPairs(PairLoader):
         return *self.g.synthesis(ws, noise_mode='const').float().clamp(-1, 1).cpu().chunk(2),k
     def about(self):
         moves = sha256(self.moves.numpy().tobytes()).hexdigest()[:16]
-        return dict(source='generator', directions=self.names, moves=moves, owner=self.directions.owner, steps=list(self.steps),
-                    psi=self.psi)
+        return dict(source='generator', directions=self.names, moves=moves, owner=self.directions.owner,
+                    steps=list(self.steps), psi=self.psi)
 
 # %% ../../nbs/discover/67_pairs.ipynb #31588e25
 class _PairImages:

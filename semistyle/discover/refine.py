@@ -25,7 +25,8 @@ from ..models.sampling import Sampler
 # %% ../../nbs/discover/64_refine.ipynb #8649259f
 def _thumbs(a, b, side=32):
     "Unit changes of maps, those larger than `side` averaged"
-    return [F.normalize((F.adaptive_avg_pool2d(y-x, side) if x.shape[-1]>side else y-x).flatten(1), dim=1, eps=1e-10) for x,y in zip(a, b)]
+    return [F.normalize((F.adaptive_avg_pool2d(y-x, side) if x.shape[-1]>side else y-x).flatten(1), dim=1, eps=1e-10)
+            for x,y in zip(a, b)]
 
 @torch.no_grad()
 def direction_similarity(
@@ -63,7 +64,8 @@ def distinct_directions(
 )->tuple:                  # The distinct ones, and (name, name of the one it repeats, similarity) of the others
     "Leave out directions that do what an earlier one does"
     if not 0<threshold<=1: raise ValueError(f"threshold should be above 0 and at most 1, got {threshold}")
-    twice = repeats(direction_similarity(g, features, directions, **kwargs) if similarity is None else similarity, threshold)
+    twice = repeats(direction_similarity(g, features, directions, **kwargs) if similarity is None else similarity,
+                    threshold)
     drop,names = {i for i,_,_ in twice},directions.names
     kept = directions.select([i for i in range(len(directions)) if i not in drop])
     return kept,[(names[i], names[j], s) for i,j,s in twice]
@@ -185,7 +187,8 @@ def first_impression(
     cal = dict(zip(('step','reached','saturation'), numbers.T))
     sim = sum(torch.einsum('ind,jnd->ij', x, x) for x in map(torch.stack, zip(*units)))/(n*len(units[0]))
     if not sim.isfinite().all(): raise ValueError(_not_finite)
-    return cal | dict(reached=cal['reached'].bool(), similarity=sim.cpu(), drawn=len(ws)+int(numbers[:,3].sum()), pictures=n)
+    return cal | dict(reached=cal['reached'].bool(), similarity=sim.cpu(), drawn=len(ws)+int(numbers[:,3].sum()),
+                      pictures=n)
 
 def _two_steps(see, k, n, unit, share):
     "Size of the changes at a half and near the usual step, of one direction; and the unit changes there"

@@ -111,7 +111,8 @@ def informative_subspace(
     progress:bool=True # Show a progress bar
 )->Subspace:
     "Principal axes of `w` (Härkönen et al. 2020; Zhu et al. 2022, app. A)"
-    check_number(n, 'n', 2, 10**9, whole=True); check_number(seed, 'seed', high=2**63-1, whole=True); check_number(bs, 'bs', 1, whole=True)
+    check_number(n, 'n', 2, 10**9, whole=True); check_number(seed, 'seed', high=2**63-1, whole=True)
+    check_number(bs, 'bs', 1, whole=True)
     mapping = g.mapping if isinstance(g.mapping, nn.Module) else g
     meta = dict(mapping=weights_hash(mapping), n=n, seed=seed, codes=_codes_id(g, c))
     path = cache and Path(cache)/f"subspace-{hashlib.sha256(repr(meta).encode()).hexdigest()[:16]}"

@@ -81,7 +81,8 @@ def ratio_loss(
     shuffled:Tensor, # Logits of codes from `permute_dims`, [N',2]
 )->Tensor:           # Nats, at least 0; ln 2 for one who cannot tell
     "What the discriminator pays, half for codes and half for shuffled ones (Kim and Mnih 2018, alg. 2)"
-    def wrong(logits, is_shuffled): return F.cross_entropy(logits.float(), torch.full((len(logits),), is_shuffled, device=logits.device))
+    def wrong(logits, is_shuffled):
+        return F.cross_entropy(logits.float(), torch.full((len(logits),), is_shuffled, device=logits.device))
     return (wrong(codes, 0)+wrong(shuffled, 1))/2
 
 def ratio_correlation(

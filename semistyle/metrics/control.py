@@ -87,7 +87,8 @@ def control_between(
     bs:int=100         # Pictures at a time
 )->dict:               # `render_ratio_between` and, with an oracle, `l2_gen_between` and `l2_true_between`; 0 is best
     "How well a generator does what a code says that need not lie on the grid of values"
-    check_number(n, 'n', 1, 10**8, True); check_number(bs, 'bs', 1, 10**6, True); check_number(seed, 'seed', high=2**63, whole=True)
+    check_number(n, 'n', 1, 10**8, True); check_number(bs, 'bs', 1, 10**6, True)
+    check_number(seed, 'seed', high=2**63, whole=True)
     rng,rows = torch.Generator().manual_seed(seed),[]
     for start in range(0, n, bs):
         c,other = [world.sample_between(min(bs, n-start), rng) for _ in range(2)]

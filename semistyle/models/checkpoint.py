@@ -170,7 +170,8 @@ def _folder(path, main):
                          "semistyle, or make one of it with semistyle_import, which runs nothing")
     if not path.is_dir():
         what,way = 'a file' if path.exists() else 'missing','give a folder made by semistyle'
-        if path.suffix=='.safetensors' and path.is_file(): way += ', or make one of a StyleGAN2 in it with semistyle_import'
+        if path.suffix=='.safetensors' and path.is_file():
+            way += ', or make one of a StyleGAN2 in it with semistyle_import'
         raise ValueError(f"{path} should be a folder that holds {main}, is {what}: {way}")
     if not (path/main).exists():
         found = [o.name for o in sorted(path.iterdir()) if o.is_file() and _is_pickle(o)]

@@ -260,7 +260,8 @@ class smaller(nn.Module):
     ):
         super().__init__()
         self.features,self.side,self.name = features,side,f'{features.name}@{side}'
-    def forward(self, img): return self.features(F.adaptive_avg_pool2d(img, self.side) if img.shape[-1]>self.side else img)
+    def forward(self, img):
+        return self.features(F.adaptive_avg_pool2d(img, self.side) if img.shape[-1]>self.side else img)
 
 # %% ../../nbs/models/25_features.ipynb #a32de546
 def as_region(

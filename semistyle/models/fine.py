@@ -113,12 +113,13 @@ class FineGenerator(Generator):
     ):
         init_args = {k:v for k,v in locals().items() if k not in ('self','__class__')}
         n = _blocks_above(fine_resolution, img_resolution, patch)
-        super().__init__(img_resolution, z_dim, c_dim, w_dim, img_channels, channel_base, channel_max, mapping_layers, mapping_lr_mul,
-                         use_noise, blur, patch, order, c_embed)
+        super().__init__(img_resolution, z_dim, c_dim, w_dim, img_channels, channel_base, channel_max, mapping_layers,
+                         mapping_lr_mul, use_noise, blur, patch, order, c_embed)
         maps = PictureMaps(n, img_resolution, img_channels, channel_base, channel_max, blur, 4, patch, order)
         self.init_args,self.synthesis = init_args,FineSynthesis(self.synthesis, maps, n, examples)
         self.num_ws = self.synthesis.num_ws
-        self.mapping = FineMapping(examples, z_dim, c_dim, w_dim, self.num_ws-1, mapping_layers, mapping_lr_mul, c_embed=c_embed)
+        self.mapping = FineMapping(examples, z_dim, c_dim, w_dim, self.num_ws-1, mapping_layers, mapping_lr_mul,
+                                   c_embed=c_embed)
 
     def keep_examples(self,
         img:Tensor # Real pictures, [n,C,H,W] in [-1,1]; the first so many as there are `examples`
@@ -164,11 +165,13 @@ class FineDiscriminator(SemiDiscriminator):
     ):
         init_args = {k:v for k,v in locals().items() if k not in ('self','__class__')}
         n = _blocks_above(fine_resolution, img_resolution, patch)
-        super().__init__(img_resolution, c_dim, img_channels, channel_base, channel_max, blur, mbstd_group, patch, order, 'forked')
+        super().__init__(img_resolution, c_dim, img_channels, channel_base, channel_max, blur, mbstd_group, patch,
+                         order, 'forked')
         self.init_args,self.n_fine = init_args,2*n
         ch = self.widths[n]
         self.code_conv = EqualConv2d(ch, ch)
-        self.code_head = nn.Sequential(EqualLinear(ch, ch, gain=SQRT2), nn.LeakyReLU(0.2), EqualLinear(ch, c_dim, bias_init=0.5))
+        self.code_head = nn.Sequential(EqualLinear(ch, ch, gain=SQRT2), nn.LeakyReLU(0.2),
+                                       EqualLinear(ch, c_dim, bias_init=0.5))
 
     def features(self, img):
         "Images to maps at `fine_resolution`, each image by itself"

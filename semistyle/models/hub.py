@@ -41,7 +41,8 @@ def why_hub(
     said = next((v for k,v in kinds.items() if isinstance(e, k)), None)
     if said: return said
     status = getattr(getattr(e, 'response', None), 'status_code', None)
-    if status in (401,403): return f"the Hub should let you write to {repo}, does not: log in by `hf auth login` with a token that may write, or choose a name of your own"
+    if status in (401,403):
+        return f"the Hub should let you write to {repo}, does not: log in by `hf auth login` with a token that may write, or choose a name of your own"
     return f"the Hub failed with {repo} ({(str(e).strip() or type(e).__name__).splitlines()[0][:200]}): try again"
 
 def hub_folder(
@@ -53,7 +54,8 @@ def hub_folder(
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HFValidationError
     repo,_,revision = name.partition('@')
-    def get(file): return Path(hf_hub_download(repo, file, revision=revision or None, cache_dir=cache, library_name='semistyle'))
+    def get(file):
+        return Path(hf_hub_download(repo, file, revision=revision or None, cache_dir=cache, library_name='semistyle'))
     try:
         first = get('config.json')
         nets = read_json(first).get('networks')
@@ -62,7 +64,8 @@ def hub_folder(
         for k in nets: get(f'{k}.safetensors')
         try: get('model_card.md')
         except Exception: pass                                                      # a card is welcome, and no part of the model
-    except HFValidationError as e: raise ValueError(f"model should be a folder or a repository of the Hub as user/name, got {name!r}: {str(e)[:150]}") from None
+    except HFValidationError as e:
+        raise ValueError(f"model should be a folder or a repository of the Hub as user/name, got {name!r}: {str(e)[:150]}") from None
     except ValueError: raise
     except Exception as e: raise ValueError(why_hub(e, repo)) from e                # of the connection, in whatever library it is made
     return first.parent

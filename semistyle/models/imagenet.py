@@ -17,7 +17,8 @@ from .features import as_rgb,load_weights,weights_name
 # %% ../../nbs/models/26_imagenet.ipynb #220123ef
 class _SameConv(nn.Conv2d):
     "A convolution without bias that makes ceil(n/stride) of n pixels"
-    def __init__(self, i, o, size=1, stride=1, groups=1): super().__init__(i, o, size, stride, groups=groups, bias=False)
+    def __init__(self, i, o, size=1, stride=1, groups=1):
+        super().__init__(i, o, size, stride, groups=groups, bias=False)
     def forward(self, x):
         def both(n):
             more = max((-(-n//self.stride[0])-1)*self.stride[0]+self.kernel_size[0]-n, 0)

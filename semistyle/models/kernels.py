@@ -143,4 +143,5 @@ def restyle(
     if not x.shape[:2]==y_s.shape==y_b.shape:
         raise ValueError(f"styles should be [N,C]={[*x.shape[:2]]} to match `x`, got y_s={[*y_s.shape]}, "
                          f"y_b={[*y_b.shape]}")
-    return _Restyle.apply(x, bias.float(), y_s.float(), y_b.float(), noise, None if strength is None else strength.float())
+    return _Restyle.apply(x, bias.float(), y_s.float(), y_b.float(), noise,
+                          None if strength is None else strength.float())

@@ -142,7 +142,8 @@ class EqualConv2d(nn.Module):
         if not (self.up or self.down): return F.conv2d(x, w, bias, padding=self.pad)
         if not _fused: return self._by_steps(x, w, bias)
         if self.order=='folded': return self._folded(x, w, bias)
-        if self.down: return F.conv2d(blur2d(x) if self.blur else x, _fold_kernel(w)/4, bias, stride=2, padding=self.pad)
+        if self.down:
+            return F.conv2d(blur2d(x) if self.blur else x, _fold_kernel(w)/4, bias, stride=2, padding=self.pad)
         w,late = _fold_kernel(w.flip(2,3)).transpose(0,1),self.blur and bias is not None
         x = F.conv_transpose2d(x, w, None if late else bias, stride=2, padding=self.pad)
         if self.blur: x = blur2d(x)

@@ -136,7 +136,8 @@ def train_oracle(
         bar(share, f'L2 {loss:.3f}')
     bar(1)
     net,secs = net.eval().requires_grad_(False),time.perf_counter()-start
-    net.record = dict(l2=_errors(net, world, codes, test, device).mean().item(), n_test=len(test), kimg=seen/1000, seconds=secs, seed=seed)
+    net.record = dict(l2=_errors(net, world, codes, test, device).mean().item(), n_test=len(test), kimg=seen/1000,
+                      seconds=secs, seed=seed)
     return net
 
 # %% ../../nbs/models/27_oracle.ipynb #1cca4097

@@ -240,14 +240,16 @@ class Discriminator(nn.Module):
         ch = level_channels(img_resolution, channel_base, channel_max, patch)[::-1]
         self.from_rgb = EqualConv2d(img_channels*patch**2, ch[0], 1)
         self.trunk = nn.ModuleList()
-        for i,o in zip(ch, ch[1:]): self.trunk += [EqualConv2d(i, i), EqualConv2d(i, o, down=True, blur=blur, order=order)]
+        for i,o in zip(ch, ch[1:]):
+            self.trunk += [EqualConv2d(i, i), EqualConv2d(i, o, down=True, blur=blur, order=order)]
         self.widths = ch
         self.head_conv = EqualConv2d(ch[-1]+1, ch[-1])
         hidden = EqualLinear(ch[-1]*16, ch[-1], gain=SQRT2)
         self.head = nn.Sequential(hidden, nn.LeakyReLU(0.2), EqualLinear(ch[-1], 1))
 
     def check(self, img):
-        want,img = [self.img_channels, self.img_resolution, self.img_resolution],check_floats(img, 'img', self.from_rgb.weight)
+        want,img = [self.img_channels, self.img_resolution,
+                    self.img_resolution],check_floats(img, 'img', self.from_rgb.weight)
         if [*img.shape[1:]]!=want:
             raise ValueError(f"`img` should have shape [N,{','.join(map(str,want))}], got {[*img.shape]}")
         return img

@@ -265,7 +265,8 @@ class ModulatedSynthesis(nn.Module):
     def _layer(self, i, x, ws, modes):
         "A layer's maps; large ones that a gradient of the styles asks for are computed again instead of kept"
         layer,large = self.layers[i],x.shape[2]*x.shape[3]>=64**2 and self.const.shape[2]*2**(len(self.layers)//2)>=256
-        if not (large and torch.is_grad_enabled() and ws[i].requires_grad) or self.training: return layer(x, ws[i], modes[i])
+        if not (large and torch.is_grad_enabled() and ws[i].requires_grad) or self.training:
+            return layer(x, ws[i], modes[i])
         names,now = zip(*[*layer.named_parameters(), *layer.named_buffers()])             # as they are now: `draw` puts other noise in
         def again(x, w, *tensors): return functional_call(layer, dict(zip(names, tensors)), (x, w, modes[i]))
         return checkpoint(again, x, ws[i], *now, use_reentrant=False, preserve_rng_state=modes[i]=='random')
@@ -370,7 +371,8 @@ class StyleGAN2Discriminator(nn.Module):
 
     def features(self, img):
         "The trunk: images to maps [N,C,4,4], each image by itself"
-        want,img = [self.img_channels, self.img_resolution, self.img_resolution],check_floats(img, 'img', self.from_rgb.weight)
+        want,img = [self.img_channels, self.img_resolution,
+                    self.img_resolution],check_floats(img, 'img', self.from_rgb.weight)
         if [*img.shape[1:]]!=want:
             raise ValueError(f"`img` should have shape [N,{','.join(map(str,want))}], got {[*img.shape]}")
         return self.maps(img)

@@ -32,7 +32,8 @@ class TraditionalSynthesis(nn.Module):
         ch,self.patch,self.num_ws = level_channels(img_resolution, channel_base, channel_max, patch),patch,1
         self.first = EqualLinear(w_dim, ch[0]*16, gain=SQRT2/4)
         self.layers = nn.ModuleList([EqualConv2d(ch[0], ch[0])])
-        for i,o in zip(ch, ch[1:]): self.layers += [EqualConv2d(i, o, up=True, blur=blur, order=order), EqualConv2d(o, o)]
+        for i,o in zip(ch, ch[1:]):
+            self.layers += [EqualConv2d(i, o, up=True, blur=blur, order=order), EqualConv2d(o, o)]
         self.to_rgb = EqualConv2d(ch[-1], img_channels*patch**2, 1, gain=1.)
 
     def forward(self, ws, noise_mode='random'):

@@ -66,7 +66,8 @@ def check(
     if d['grid'] and d['labelled'] and not wrong:
         res |= check_factors(ds, _sized(ds.space, sizes) if sizes else None, seed, progress=True)
         words = 'clear','shift','found','declared'
-        say(text_table([{k:str(v) if k in words else v for k,v in o.items()} for o in res['rows']]) if res['rows'] else '')
+        say(text_table([{k:str(v) if k in words else v for k,v in o.items()}
+                        for o in res['rows']]) if res['rows'] else '')
         wrong += res['problems']
         if res['ok']: say(f'the factors fit the pixels: {ds.space}')
     elif sizes: raise ValueError(f"sizes should be given for a grid of factors, {ds.name} is none: leave them out")

@@ -218,7 +218,8 @@ def _with_generator(model, label=None):
     model = load_model(model)
     if 'generator' not in model.networks:
         raise ValueError(f"{model.path} should hold a generator, holds {list(model.networks)}: choose another model")
-    return model,label_code(model, label) or (model.space.sample_codes if model.generator.c_dim and model.space else None)
+    return model,label_code(model, label) or (model.space.sample_codes if model.generator.c_dim
+                                              and model.space else None)
 
 def _record(out, d, score, dropped, net, page, **what):
     "The report and the JSON of a discovery"
@@ -285,9 +286,11 @@ def run_discovery(
             if distinct: kept,rows,dropped = short_list(g, net, named, score, distinct, similarity, **same)
         if me: return dict(names=kept.names)
         save_directions(out/'directions', kept)
-        facts = dict(model=model.path.name, method=named.meta['method'], directions=f'{len(kept)} of {len(named)} found',
+        facts = dict(model=model.path.name, method=named.meta['method'],
+                     directions=f'{len(kept)} of {len(named)} found',
                      images=_seen(named.meta), features=net.name) | ({} if label is None else dict(label=label))
         if 'drawn' in named.meta: facts['judged by'] = _judged(named.meta, net)
         page = facts,_sections(g, res, kept, score, rows, dropped, Sampler(g, c).ws(8, seed), look.get('dtype'))
         return _record(out, kept, score, dropped, net, page, command=command, seed=seed, seconds=time.monotonic()-start,
-                       seconds_to_directions=found, label=label, images=facts['images'], judged_by=facts.get('judged by'))
+                       seconds_to_directions=found, label=label, images=facts['images'],
+                       judged_by=facts.get('judged by'))

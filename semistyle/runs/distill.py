@@ -111,5 +111,5 @@ def run_vae(
         res.save(out/'vae', world=ds.name, method=method)
         _draw_dimensions(out, res.vae, loader.draw(0)[0][:1])
         scores = score_encoder(res.encode, true, metrics, n) if true is not None else {}
-        return record_result(out/'distill.json', command, seed, time.monotonic()-start, scores, world=ds.name, method=method,
-                             settings=res.settings)
+        return record_result(out/'distill.json', command, seed, time.monotonic()-start, scores, world=ds.name,
+                             method=method, settings=res.settings)

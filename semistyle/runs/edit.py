@@ -51,8 +51,8 @@ def read_photos(
     if gone: raise ValueError(f"{gone} should be a picture, or a folder or zip of some, is missing: check the path")
     for path in paths:
         if path.is_dir() or path.suffix.lower()=='.zip':
-            files = ImageFiles(path, resolution, 'none', channels=channels, fit=fit, filter=filter, background=background,
-                               skip_broken=skip_broken, bits=bits)
+            files = ImageFiles(path, resolution, 'none', channels=channels, fit=fit, filter=filter,
+                               background=background, skip_broken=skip_broken, bits=bits)
             for o in files.notes if say else (): say(o)
             imgs += [*files.images(range(len(files)))]
             names += [path/o for o in files.names]
@@ -242,7 +242,8 @@ def run_edit(
         raise ValueError("layers should be given with a move, got no move: add one, or leave them out")
     home = earlier and (earlier.parent if earlier.name=='edit' else Path(f'{earlier.name}-edit'))
     out = Path(out or home or f'{Path(latents or paths[0]).stem}-edit')
-    check_folder(out, 'result.json', 'before_after.png', 'strips.png', 'projection', edit='edit.json', edited='../edit/edit.json')
+    check_folder(out, 'result.json', 'before_after.png', 'strips.png', 'projection', edit='edit.json',
+                 edited='../edit/edit.json')
     if latents: edit = _of_latents(latents, saved, name, out)
     with writing(out): out.mkdir(parents=True, exist_ok=True)
     with alone_in(out, 'edited'):

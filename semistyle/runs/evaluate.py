@@ -35,15 +35,19 @@ needs = dict(
     world    =(lambda s: s.world is not None, 'its pictures are of no known world: give one with --world'),
     labels   =(lambda s: s.labelled, 'the pictures of its world have no labels: give a table with --labels'),
     named    =(lambda s: s.grid or not s.unnamed, 'nobody has named the parts of its code, and its pictures are no grid of factors'),
-    mig      =(lambda s: s.grid or s.space is None or s.space.n_factors>1, 'MIG compares two codes or more, here is one'),
+    mig      =(lambda s: s.grid or s.space is None or s.space.n_factors>1,
+               'MIG compares two codes or more, here is one'),
     renderer =(lambda s: s.grid and hasattr(s.world, 'render_codes'),
                'its world is no grid of factors, so there is no true picture of a code'),
     disc     =(lambda s: s.discriminator is not None, 'the model holds no discriminator'),
-    faces    =(lambda s: s.world is None or not s.world.rendered, 'the crop is for aligned faces, and its pictures are of a world'),
+    faces    =(lambda s: s.world is None or not s.world.rendered,
+               'the crop is for aligned faces, and its pictures are of a world'),
     oracle   =(lambda s: s.oracle is not None,
                'no oracle is shipped for this world and resolution: give one with --oracle'),
-    turns    =(lambda s: hasattr(s.generator, 'on') and s.encoder is not None, 'the model makes pictures from nothing: one of kind fine turns given ones'),
-    rendered =(lambda s: s.world is not None and _whole(s.world).grid and s.world.rendered, 'its world is not rendered, so there is no true picture of an edit'))
+    turns    =(lambda s: hasattr(s.generator, 'on') and s.encoder is not None,
+               'the model makes pictures from nothing: one of kind fine turns given ones'),
+    rendered =(lambda s: s.world is not None and _whole(s.world).grid and s.world.rendered,
+               'its world is not rendered, so there is no true picture of an edit'))
 
 for _name in sources:
     def _has(s, name=_name): return not isinstance(s.published(name), str)
@@ -118,7 +122,8 @@ def _true_pictures(s, n, seed, folder, progress):
     return {f'{k}_gen_true':v for k,v in res.items()},_mig | dict(pictures='true')
 
 @register_measure('render_ratio', '', 'render_ratio', 'codes renderer', 2000, 2000)
-def _render_ratio(s, n, seed, folder, progress): return dict(render_ratio=render_ratio(s.sampler.of, s.world, n, seed)),{}
+def _render_ratio(s, n, seed, folder, progress):
+    return dict(render_ratio=render_ratio(s.sampler.of, s.world, n, seed)),{}
 
 # %% ../../nbs/runs/72_evaluate.ipynb #a81153be
 def _whole(world): return getattr(world, 'world', world)
@@ -132,14 +137,16 @@ def _turned(s, n, seed, folder, progress):
         return s.generator(z.expand(len(x), -1), c, noise_mode='const', x=x)
     res = turn_ratios(turn, _whole(s.world), s.space.names, n, seed)
     kept = res.pop('kept')
-    return {f'turn_{k}':v for k,v in res.items()} | dict(turn_ratio=float(np.mean([*res.values()])), kept=kept),dict(noise_mode='const', seed=seed)
+    return {f'turn_{k}':v for k,v in res.items()} | dict(turn_ratio=float(np.mean([*res.values()])),
+                                                         kept=kept),dict(noise_mode='const', seed=seed)
 
 @register_measure('control', 'cosine_least', '', 'codes renderer', 200, 1000, near_1='spectrum_ratio')
 def _control(s, n, seed, folder, progress):
     cosines = factor_cosines(s.sampler.turning(seed), s.world, n, seed)
     true = s.world.tensor(np.random.default_rng(seed).integers(len(s.world), size=n))
     ratio = spectrum_ratio(s.sampler.images(n, seed).cpu(), true)
-    values = {f'cosine_{k}':v for k,v in cosines.items()} | dict(cosine_least=min(cosines.values()), spectrum_ratio=ratio)
+    values = {f'cosine_{k}':v for k,v in cosines.items()} | dict(cosine_least=min(cosines.values()),
+                                                                 spectrum_ratio=ratio)
     return values,dict(noise_mode='const', latents='one for all pairs of a seed', seed=seed)
 
 # %% ../../nbs/runs/72_evaluate.ipynb #268c4dc0
@@ -153,8 +160,8 @@ for _name in [o for o in factor_metrics if o!='mig']:
     _parts = _of_dci.format(_name) if _name.startswith('dci') else _name
     _each = 250 if _name.endswith('_vae') else 6     # pictures of each value, on average: votes share one in 64
     _fits = partial(lambda each, s: each*max(s.world.space.sizes), _each)
-    _add = register_measure(_name, _parts, '', 'encoder world labels named', 3000 if _name=='dci' else 15_000, 50_000, _fits,
-                            partial(_rows, full=True))
+    _add = register_measure(_name, _parts, '', 'encoder world labels named', 3000 if _name=='dci' else 15_000, 50_000,
+                            _fits, partial(_rows, full=True))
     _add(partial(_factor_metric, _name))
 
 # %% ../../nbs/runs/72_evaluate.ipynb #6c3f0ea0
@@ -337,7 +344,9 @@ def _called(job): return f"{job['measure']}: {job['n']:,} pictures, seed {job['s
 def _run_or_why(s, job, folder, strict, progress):
     "A run of a measure; or, unless `strict`, why there is none"
     name,seed = job['measure'],job['seed']
-    try: return _sealed(job | _timed(measures[name].run, s, job['n'], seed, folder and Path(folder)/f'{name}-{seed}', progress))
+    try:
+        return _sealed(job | _timed(measures[name].run, s, job['n'], seed, folder and Path(folder)/f'{name}-{seed}',
+                                    progress))
     except ValueError as e:
         if strict: raise
         return dict(why=str(e))
@@ -392,7 +401,8 @@ def measure_model(
         def save(runs, failed):
             kept = [r for r in done if r not in runs]
             res = summary(runs, only) | dict(skipped=skipped | failed, runs=runs+kept) | fields
-            return record_result(out, seed=min(seeds), seconds=time.monotonic()-start, **res) if out and not rank() else res
+            return record_result(out, seed=min(seeds), seconds=time.monotonic()-start,
+                                 **res) if out and not rank() else res
         return save(*_run_measures(s, jobs, seeds, done, save, folder, 'all' not in asked, progress))
 
 # %% ../../nbs/runs/72_evaluate.ipynb #20c64641

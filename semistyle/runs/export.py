@@ -116,8 +116,8 @@ def _to_graph(e, opset, about, path):
     x = e.example()
     with _exportable(e), warnings.catch_warnings():
         warnings.filterwarnings('ignore', '.*axis name.*')                         # of dimensions that are equal by construction
-        program = torch.onnx.export(e, tuple(x.values()), input_names=[*x], output_names=['image'], dynamic_shapes=_free(e),
-                                    dynamo=True, opset_version=opset, verbose=False)
+        program = torch.onnx.export(e, tuple(x.values()), input_names=[*x], output_names=['image'],
+                                    dynamic_shapes=_free(e), dynamo=True, opset_version=opset, verbose=False)
     program.model.metadata_props.update({str(k):str(v) for k,v in about.items()})
     program.save(path)
 
@@ -156,7 +156,8 @@ def export_onnx(
     "Write a saved model's generator as an ONNX graph with its name, and those of its factors, in the file"
     saved = generator_of(model)
     factors = dict(factors=json.dumps(dict(zip(saved.space.names, map(int, saved.space.sizes))))) if saved.space is not None else {}
-    return save_onnx(saved.generator, path, noise_mode, dict(model=saved.path.name, noise_mode=noise_mode) | factors, opset)
+    return save_onnx(saved.generator, path, noise_mode, dict(model=saved.path.name, noise_mode=noise_mode) | factors,
+                     opset)
 
 # %% ../../nbs/runs/79_export.ipynb #8e638935
 def save_program(
@@ -201,7 +202,8 @@ def _npm_pack(folder):
     npm = shutil.which('npm')
     if npm is None:
         raise ValueError(f"runtime should be given, for npm, which would fetch onnxruntime-web, is not installed: {way}")
-    got = subprocess.run([npm,'pack',f'onnxruntime-web@{RUNTIME}','--silent'], cwd=folder, capture_output=True, text=True)
+    got = subprocess.run([npm,'pack',f'onnxruntime-web@{RUNTIME}','--silent'], cwd=folder, capture_output=True,
+                         text=True)
     if got.returncode or not (Path(folder)/name).exists():
         raise ValueError(f"npm could not fetch onnxruntime-web: {(got.stderr.strip() or 'no reason given').splitlines()[-1]}; {way}")
     return Path(folder)/name
@@ -236,12 +238,14 @@ def _code_sliders(model):
     for i,(name,m) in enumerate(zip(space.names, space.sizes)):
         few = 1<m<=33
         at = (m//2)/(m-1) if few else .5
-        res.append(dict(name=name.replace('_', ' '), code=i, min=0, max=1, step=1/(m-1) if few else .01, value=at) | (dict(steps=m) if few else {}))
+        res.append(dict(name=name.replace('_', ' '), code=i, min=0, max=1, step=1/(m-1) if few else .01,
+                        value=at) | (dict(steps=m) if few else {}))
     return res
 
 def _move_sliders(directions, reach=3.):
     "A slider for each direction, in its usual steps"
-    return [dict(name=o, move=i, min=-reach, max=reach, step=.1, value=0.) for i,o in enumerate(directions.names)] if directions else []
+    return [dict(name=o, move=i, min=-reach, max=reach, step=.1, value=0.)
+            for i,o in enumerate(directions.names)] if directions else []
 
 def page_spec(
     model:SavedModel,      # With a `generator`
@@ -257,8 +261,10 @@ def page_spec(
     z,c = model.sampler().points(check_number(n, 'n', 1, 1000, True), seed)
     if c is None: c = torch.zeros(n, 0)
     moves = along.variations*along.steps[:,None,None] if along else torch.zeros(0)
-    return dict(sliders=named+_move_sliders(along), latents=_floats(z), codes=_floats(c), moves=_floats(moves), n_latents=n, z_dim=g.z_dim,
-                c_dim=g.c_dim, num_ws=g.num_ws, w_dim=g.w_dim, resolution=g.img_resolution, channels=g.img_channels, psi=float(psi))
+    return dict(sliders=named+_move_sliders(along), latents=_floats(z), codes=_floats(c), moves=_floats(moves),
+                n_latents=n, z_dim=g.z_dim,
+                c_dim=g.c_dim, num_ws=g.num_ws, w_dim=g.w_dim, resolution=g.img_resolution, channels=g.img_channels,
+                psi=float(psi))
 
 # %% ../../nbs/runs/79_export.ipynb #0256df97
 _template = files('semistyle')/'pages'/'sliders.html'

@@ -56,7 +56,8 @@ def turned_factors(
     space = world.space if world and world.labelled and not isinstance(model.space, CodeSpace) else model.space
     if space is None: raise ValueError(f"{model.path} should name its factors, does not: give a world, or directions")
     if isinstance(space, CodeSpace) or world is not None and not world.grid: world = None
-    drawn = traversal_images(turning_parts(model, space, seed, psi), space, n_max=max([8,*getattr(space, 'categories', ())]))
+    drawn = traversal_images(turning_parts(model, space, seed, psi), space,
+                             n_max=max([8,*getattr(space, 'categories', ())]))
     return _rows_figure(dict(drawn=drawn) | (dict(rendered=traversal_images(world.render_codes, space)) if world else {}))
 
 # %% ../../nbs/runs/73_page.ipynb #dd178955
@@ -226,7 +227,8 @@ def _measured(model, world, metrics, ceiling, n):
     if not model.generator.c_dim:
         return [*blocks, "This generator takes no code, so no factor of it has a name, and there is neither MIG-gen "
                          "nor L2-gen. `semistyle_discover` finds directions in it."]
-    if unnamed: return [*blocks, "Its code was learned without labels: nobody has named its parts, so there is neither MIG-gen nor L2-gen."]
+    if unnamed:
+        return [*blocks, "Its code was learned without labels: nobody has named its parts, so there is neither MIG-gen nor L2-gen."]
     if world.rendered: blocks.append(_compared(model, world, n))
     elif not world.grid: blocks += _judged(model, world, n)
     if ceiling:
@@ -244,14 +246,17 @@ def _unnamed_sections(model, scale, most=24):
     g,out = model.generator,{}
     if getattr(g, 'one_hot', False):
         each = visible(model.sampler().of(torch.eye(g.c_dim)[:60], 0))
-        out['Every label'] = report_picture(image_grid(each, ncol=12), f'One latent with each of {g.c_dim} labels{" (the first 60)"*(g.c_dim>60)}.', scale)
+        out['Every label'] = report_picture(image_grid(each, ncol=12),
+                                            f'One latent with each of {g.c_dim} labels{" (the first 60)"*(g.c_dim>60)}.', scale)
     if (model.path/'directions'/'directions.json').is_file():
         d = find_directions_of(None, model)
         moves = DirectionMoves(d.select(range(min(len(d), most))), model.sampler())
         more = f' The first {most} of {len(d)} directions.'*(len(d)>most)
-        out['Along each direction'] = report_rows(traversal_images(moves.generate, moves), f'One picture, two usual steps to either side.{more}', scale)
+        out['Along each direction'] = report_rows(traversal_images(moves.generate, moves),
+                                                  f'One picture, two usual steps to either side.{more}', scale)
     if hasattr(g, 'num_ws'):
-        out['Styles mixed'] = report_picture(mixing_grid(model), 'Coarse styles from the left, fine styles from above.', scale)
+        out['Styles mixed'] = report_picture(mixing_grid(model), 'Coarse styles from the left, fine styles from above.',
+                                             scale)
     return out
 
 def _facts(model, world):
@@ -305,8 +310,8 @@ def report_measured(
     true = {k:res['ceiling'][k]['mean'] for k in ('mig_gen','l2_gen') if k in res['ceiling']}
     rows = [dict(measure=k, better=next(p['better'][k] for p in res['protocols'].values() if k in p['better']), **v)
             for k,v in res['metrics'].items()]
-    model_report(path, s.model, s.world, means(res['metrics']), n, title, true, scale=max(1, 64//s.generator.img_resolution),
-                 more={'All numbers':rows} if rows else None)
+    model_report(path, s.model, s.world, means(res['metrics']), n, title, true,
+                 scale=max(1, 64//s.generator.img_resolution), more={'All numbers':rows} if rows else None)
 
 def report_unmeasured(
     path,      # HTML file to write, if so

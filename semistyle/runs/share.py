@@ -20,7 +20,8 @@ def hub_metadata(
     "What the Hub asks of a card"
     config,space = saved.config,saved.space
     kind = (config.get('settings') or {}).get('kind')
-    tags = ['semistyle','gan'*('generator' in saved.networks),f'{kind}'.replace('semi', 'semi-stylegan').replace('info', 'info-stylegan') if kind else '',
+    tags = ['semistyle','gan'*('generator' in saved.networks),
+            f'{kind}'.replace('semi', 'semi-stylegan').replace('info', 'info-stylegan') if kind else '',
             'controllable-generation'*(space is not None)]
     about = dict(library_name='semistyle', tags=[o for o in tags if o])
     if 'generator' in saved.networks: about |= dict(pipeline_tag='unconditional-image-generation')
@@ -61,15 +62,18 @@ def push_to_hub(
     check_repo(repo)
     from huggingface_hub import CommitOperationAdd,HfApi
     saved = load_model(model)
-    files = {o:(saved.path/o).read_bytes() for o in ('config.json','model_card.md',*(f'{k}.safetensors' for k in saved.networks)) if (saved.path/o).exists()}
+    files = {o:(saved.path/o).read_bytes() for o in ('config.json','model_card.md',
+                                                     *(f'{k}.safetensors' for k in saved.networks)) if (saved.path/o).exists()}
     about = hub_metadata(saved, license)
     if onnx:
-        with tempfile.TemporaryDirectory() as tmp: export_onnx(model, Path(tmp)/'model.onnx'); files['model.onnx'] = (Path(tmp)/'model.onnx').read_bytes()
+        with tempfile.TemporaryDirectory() as tmp:
+            export_onnx(model, Path(tmp)/'model.onnx'); files['model.onnx'] = (Path(tmp)/'model.onnx').read_bytes()
         about['tags'].append('onnx')
     files['README.md'] = hub_card(saved, repo, about).encode()
     api = HfApi(token=token, library_name='semistyle')
     try:
         api.create_repo(repo, private=private, exist_ok=True)
-        done = api.create_commit(repo, [CommitOperationAdd(k, v) for k,v in files.items()], commit_message='A semistyle model')
+        done = api.create_commit(repo, [CommitOperationAdd(k, v) for k,v in files.items()],
+                                 commit_message='A semistyle model')
     except Exception as e: raise ValueError(why_hub(e, repo)) from e
     return str(done.commit_url)

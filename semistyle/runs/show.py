@@ -54,7 +54,8 @@ def _directions_of(model, path=None, n=6):
         return find_directions_of(path, model)
     axes = sefa(g, min(n, g.w_dim))
     spread = informative_subspace(g, 10_000, c=model.sampler().law, progress=False).spread
-    return Directions(axes[:,None].expand(-1, g.num_ws, -1), owner_of(g), [f'SeFa {i}' for i in range(len(axes))], torch.full((len(axes),), spread/4))
+    return Directions(axes[:,None].expand(-1, g.num_ws, -1), owner_of(g), [f'SeFa {i}' for i in range(len(axes))],
+                      torch.full((len(axes),), spread/4))
 
 # %% ../../nbs/runs/74_show.ipynb #915fcacd
 def draw_kind(
@@ -112,6 +113,6 @@ def show_model(
         raise ValueError(f"{model} should hold a generator, holds {list(saved.networks)}: choose another model")
     moving = out.suffix=='.gif'
     (save_gif if moving else save_image)(out, draw_kind(saved, kind, moving, seed, psi, world, latents, directions))
-    record_result(out.with_suffix('.json'), command, seed, model=str(model), kind=kind, psi=psi, latents=latents and str(latents),
-                  directions=directions and str(directions))
+    record_result(out.with_suffix('.json'), command, seed, model=str(model), kind=kind, psi=psi,
+                  latents=latents and str(latents), directions=directions and str(directions))
     return out

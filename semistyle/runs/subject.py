@@ -41,7 +41,8 @@ def _check_space(model, world):
         attributes = (model.config.get('data') or {}).get('attributes')
         if attributes: world = on_scales(world, model.space, attributes)
         names = model.space.names
-        if world.grid and type(model.space) is AttributeSpace and set(names)<=set(world.space.names): world = choose_factors(world, names)
+        if world.grid and type(model.space) is AttributeSpace and set(names)<=set(world.space.names):
+            world = choose_factors(world, names)
         if model.space!=world.space:
             raise ValueError(f"world should have the factors of the model, {model.space}, got {world}: choose another")
     return world
@@ -146,7 +147,8 @@ class Subject:
     def has_codes(self):
         "Whether the generator's codes are the factors of its world, which labels of classes are not"
         g = self.generator
-        return bool(g is not None and g.c_dim and self.labelled and not getattr(g, 'one_hot', False) and not self.unnamed)
+        return bool(g is not None and g.c_dim and self.labelled and not getattr(g, 'one_hot', False)
+                    and not self.unnamed)
     @property
     def unnamed(self):
         "Whether its codes were learned without labels, so that nobody has named their parts"

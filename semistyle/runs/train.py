@@ -254,7 +254,8 @@ def plan_run(
     if minutes is not None: check_number(minutes, 'minutes', above=True)
     out,settings = Path(out),{k:v for k,v in settings.items() if v is not None}
     asked = dict(world=world, preset=preset, seed=seed, minutes=minutes, img_resolution=resolution)
-    given = [labels, fit, filter, skip_broken, label_columns, str(missing) if isinstance(missing, (int,float)) else missing, class_order, bits]
+    given = [labels, fit, filter, skip_broken, label_columns,
+             str(missing) if isinstance(missing, (int,float)) else missing, class_order, bits]
     options = {k:v for k,v in zip(_reading, given) if v}
     if resume: return _go_on(out, asked | settings, items, options)
     if names := _taken(out):
@@ -427,7 +428,8 @@ class Checkpoints(SaveState):
         run,ema = self.run_info,self.generator_ema
         if secs is None: secs = self.loss_log.seconds()
         kind = run['settings']['kind']
-        codes = dict(space=_code_space(self.world), eta=run['settings']['eta']) if kind in labelled_kinds else dict(space=self.code_space) if kind=='info' else {}
+        codes = dict(space=_code_space(self.world),
+                     eta=run['settings']['eta']) if kind in labelled_kinds else dict(space=self.code_space) if kind=='info' else {}
         config = dict(run, **codes, resolution=self.world.resolution, kimg=self.kimg, seconds=secs)
         card = _run_card(run, self.kimg, secs)
         save_model(self.out/'model', config, card, generator=grown(ema.g_ema), discriminator=grown(ema.d_ema))
@@ -526,7 +528,8 @@ class ThreadWatch(Callback):
         if now<self.slower*self.first or time.monotonic()-self.looked<self.rest: return
         self.looked = time.monotonic()
         was,best = torch.get_num_threads(),_fewest_threads(_thread_paces(self.learn, self.choices()))
-        if best!=was: torch.set_num_threads(best); print(f'batches take {now/self.first:.1f} times as long as at first: '
+        if best!=was:
+            torch.set_num_threads(best); print(f'batches take {now/self.first:.1f} times as long as at first: '
                                                          f'{best} in place of {was} threads from here on')
     def choices(self): return sorted({1, self.was})
     def after_fit(self): torch.set_num_threads(self.was)
@@ -536,7 +539,8 @@ def _callbacks(out, run, save_kimg, minutes, progress):
     "What `train_run` adds to a Learner: what writes is for the first process"
     if rank(): return [TimeBudget(60*minutes)] if minutes else []
     cbs = [LossLog(out/'log.csv'), FilmStrip(), Checkpoints(out, run, save_kimg)]
-    if minutes: cbs += [TimeBudget(60*minutes), *([ThreadWatch()] if len(_choices())>1 and not run.get('threads') else [])]
+    if minutes:
+        cbs += [TimeBudget(60*minutes), *([ThreadWatch()] if len(_choices())>1 and not run.get('threads') else [])]
     return [*cbs, RunBar()] if progress else cbs
 
 def _world_of_run(out, run, progress):
@@ -556,7 +560,8 @@ def _set_threads(learn, run, threads, new):
     n,most = threads or run.get('threads'),torch.get_num_threads()
     if not n and new and len(choices := _choices())>1 and not run.get('minutes'):
         n = run['threads'] = _fewest_threads(paces := _thread_paces(learn, choices))
-        if n<most: print(f'on {n} thread, {paces[most]/paces[n]:.1f} times as fast as on {most} now (--threads sets another)')
+        if n<most:
+            print(f'on {n} thread, {paces[most]/paces[n]:.1f} times as fast as on {most} now (--threads sets another)')
     elif threads and new: run['threads'] = n
     if n: torch.set_num_threads(n)
 
@@ -564,7 +569,8 @@ def _learner_of(out, run, world, save_kimg, progress, cbs, threads, accumulate):
     "A run's Learner as it is before the first batch"
     set_seed(run['seed'])
     cbs,settings = [*_callbacks(out, run, save_kimg, run.get('minutes'), progress), *cbs],run['settings']
-    learn = gan_learner(world, settings, run['seed'], cbs, default_device(), accumulate=accumulate or run.get('accumulate') or 1)
+    learn = gan_learner(world, settings, run['seed'], cbs, default_device(),
+                        accumulate=accumulate or run.get('accumulate') or 1)
     new = not (out/'run.json').exists()
     if new and learn.accumulate>1: run['accumulate'] = learn.accumulate
     _set_threads(learn, run, threads, new)
@@ -601,7 +607,8 @@ def train_run(
             if not rank():
                 with writing(out): out.mkdir(parents=True, exist_ok=True)  # refuse now rather than after the first hour
                 held.enter_context(alone_in(out))
-            learn = _learner_of(out, run, world or _world_of_run(out, run, progress and not rank()), save_kimg, progress, cbs, threads, accumulate)
+            learn = _learner_of(out, run, world or _world_of_run(out, run, progress and not rank()), save_kimg,
+                                progress, cbs, threads, accumulate)
             asked = held.enter_context(held_interrupt())
             _begun(out, run, learn)
         stop = StopWhen(asked)

@@ -25,7 +25,8 @@ from .learner import KimgLearner,Optimizers,adam
 # %% ../../nbs/training/41_gan.ipynb #058e6473
 class Step:
     "What one batch has computed so far"
-    def __init__(self, generator, discriminator, z, c, x, x_lab=None, c_lab=None, mix=None, draw_codes=None, grad_scale=1.):
+    def __init__(self, generator, discriminator, z, c, x, x_lab=None, c_lab=None, mix=None, draw_codes=None,
+                 grad_scale=1.):
         store_attr('generator,discriminator,z,c,x,x_lab,c_lab,mix,draw_codes,grad_scale')
         self.asked,self.drawn,self.phase = {'fake':(z, c)},{},None
         self.replay,self.known = None,{}  # Where it is one of several, see `Replay` and `evenly`
@@ -113,7 +114,8 @@ class AdversarialLoss(LossTerm):
 class RelativisticLoss(AdversarialLoss):
     "Adversarial loss of pairs: which of a real and a generated picture is the real one (Huang et al. 2024, eq. 3)"
     def images(self, step): return {'real':step.x, 'fake':step.fake()}
-    def loss(self, step): return (relativistic_d if step.phase=='d' else relativistic_g)(step.logits('real'), step.logits('fake'))
+    def loss(self, step):
+        return (relativistic_d if step.phase=='d' else relativistic_g)(step.logits('real'), step.logits('fake'))
 
 class ProjectionLoss(LossTerm):
     "Adversarial loss of pictures with their codes; those without a label are judged alone (Miyato and Koyama 2018)"
@@ -319,7 +321,8 @@ class StyleGANLearner(KimgLearner):
                 if isinstance(cb, LossTerm) and cb.weight(phase) and (cb.interval>1)==lazy]
     def create_opt(self):
         nets = dict(g=(self.generator,self.lr_g), d=(self.discriminator,self.lr_d))
-        self.opt = Optimizers(**{k:adam(net.parameters(), lr, self.betas, [o.interval for o in self.terms(k, lazy=True)])
+        self.opt = Optimizers(**{k:adam(net.parameters(), lr, self.betas,
+                                        [o.interval for o in self.terms(k, lazy=True)])
                                  for k,(net,lr) in nets.items()})
     def loss_names(self):
         return [o for k in 'dg' for o in (k, *(f'{k}.{t.name}' for t in self.terms(k)+self.terms(k, lazy=True)))]
@@ -337,13 +340,15 @@ def draw_codes(self:StyleGANLearner,
 )->torch.Tensor: # [n,c_dim] on the Learner's device; None for a generator without codes
     "Codes from the prior"
     c_dim = self.generator.c_dim
-    if c_dim: return share(self.sample_codes(whole(n)) if self.sample_codes else torch.rand(whole(n), c_dim)).to(self.device)
+    if c_dim:
+        return share(self.sample_codes(whole(n)) if self.sample_codes else torch.rand(whole(n), c_dim)).to(self.device)
 
 @patch
 def _new_step(self:StyleGANLearner, batch):
     g,n = self.generator,len(batch[0])
     z = share(torch.randn(whole(n), g.z_dim, device=self.device))
-    step = self.step_class(g, self.discriminator, z, self.draw_codes(n), *batch, mix=getattr(self, 'mix_ws', None), draw_codes=self.draw_codes,
+    step = self.step_class(g, self.discriminator, z, self.draw_codes(n), *batch, mix=getattr(self, 'mix_ws', None),
+                           draw_codes=self.draw_codes,
                 grad_scale=2.**10 if self.dtype==torch.float16 else 1.)
     with self.autocast():
         for t in L(*self.terms('d'), *self.terms('g')).unique(): t.ask(step)
@@ -419,7 +424,8 @@ class Replay:
 @patch
 def _moving(self:StyleGANLearner):
     "Tensors that a batch moves to the mean of something over its images"
-    return [*[v for k,v in self.generator.named_buffers() if k.endswith('w_avg')], *[o for cb in self.cbs if isinstance(cb, LossTerm) for o in cb.moving()]]
+    return [*[v for k,v in self.generator.named_buffers() if k.endswith('w_avg')],
+            *[o for cb in self.cbs if isinstance(cb, LossTerm) for o in cb.moving()]]
 
 @patch
 @torch.no_grad()
@@ -443,7 +449,8 @@ def _in_turn(self:StyleGANLearner, parts, f):
 def _new_steps(self:StyleGANLearner):
     batch,m = [*self.xb, *self.yb],self.accumulate
     known = self._known(batch)
-    cut = [[o[share_rows(len(o), i, m, self.width//n_processes()).to(o.device)] for o in batch] for i in range(m)] if m>1 else [batch]
+    cut = [[o[share_rows(len(o), i, m, self.width//n_processes()).to(o.device)] for o in batch]
+           for i in range(m)] if m>1 else [batch]
     steps = [*self._in_turn(cut, self._new_step)]
     for o in steps:
         o.known = known
@@ -507,5 +514,6 @@ def _rows(self:StyleGANLearner, n): return share_rows(n, rank(), n_processes(), 
 @patch
 def _split(self:StyleGANLearner, b):
     "The batch; of a loader that reads all of it in every process, this one's share"
-    if n_processes()>1 and getattr(self.dls[0], 'rows', None) is None: b = [o[self._rows(len(o)).to(o.device)] for o in b]
+    if n_processes()>1 and getattr(self.dls[0], 'rows', None) is None:
+        b = [o[self._rows(len(o)).to(o.device)] for o in b]
     KimgLearner._split(self, tuple(b))

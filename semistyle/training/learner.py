@@ -32,7 +32,8 @@ class Optimizers:
         self._first = {n:[o['lr'] for o in opt.param_groups] for n,opt in optims.items()}
     def __getitem__(self, name): return self.optims[name]
     def __repr__(self):
-        rates = (f"{n} {type(o).__name__} at {', '.join(f'{h:g}' for h in self.rates(n))}" for n,o in self.optims.items())
+        rates = (f"{n} {type(o).__name__} at {', '.join(f'{h:g}' for h in self.rates(n))}"
+                 for n,o in self.optims.items())
         return f"Optimizers({'; '.join(rates)})"
 
     def rates(self,
@@ -175,7 +176,8 @@ def scaler(self:KimgLearner,
     name:str # Of an optimiser
 ):
     "What keeps small gradients from becoming 0 in float16; in other types it does nothing"
-    if name not in self.scalers: self.scalers[name] = torch.amp.GradScaler(self.device.type, enabled=self.dtype==torch.float16)
+    if name not in self.scalers:
+        self.scalers[name] = torch.amp.GradScaler(self.device.type, enabled=self.dtype==torch.float16)
     return self.scalers[name]
 
 @patch
@@ -377,9 +379,11 @@ _instead = dict(
     fine_tune='load(file, with_opt=False), and then fit_kimg(kimg)',
     lr_find='fit_kimg(1) for a few rates, each with a new Learner, and compare learn.losses',
     freeze='requires_grad_(False) on a part of learn.model',
-    unfreeze='requires_grad_(True) on a part of learn.model', freeze_to='requires_grad_(False) on a part of learn.model',
+    unfreeze='requires_grad_(True) on a part of learn.model',
+    freeze_to='requires_grad_(False) on a part of learn.model',
     export='save(file) for a state, or save_model(path, generator=learn.generator_ema.g_ema) for a model',
-    predict='learn.model(...), whose networks are ordinary modules', show_results='TrainingPanel() in cbs, or show_grid(learn.model(z, c))',
+    predict='learn.model(...), whose networks are ordinary modules',
+    show_results='TrainingPanel() in cbs, or show_grid(learn.model(z, c))',
     get_preds='learn.model(...), batch by batch',
     tta='learn.model(...)', validate='evaluate the model by the functions in metrics')
 
@@ -404,7 +408,8 @@ def __repr__(self:KimgLearner):
 @patch
 def summary(self:KimgLearner)->str: # Markdown
     "Each network's parts and their parameters"
-    rows = [(f'{k}.{n}', type(o).__name__, _n_params(o)) for k,net in self.model.named_children() for n,o in net.named_children()]
+    rows = [(f'{k}.{n}', type(o).__name__, _n_params(o))
+            for k,net in self.model.named_children() for n,o in net.named_children()]
     rows = rows or [(k, type(o).__name__, _n_params(o)) for k,o in self.model.named_children()]
     rows = [*rows, ('all', type(self.model).__name__, _n_params(self.model))]
     return '\n'.join(['| part | class | parameters |', '|---|---|---|', *[f'| {k} | {c} | {n:,} |' for k,c,n in rows]])

@@ -29,7 +29,9 @@ class RunLog(Callback):
         self.seen,self.rows = [],None
         self.open(self.images())
     def images(self): return round(1000*self.kimg)
-    def panel(self): return next((v for o in ('film_strip','training_panel') if (v := getattr(self.learn, o, None)) is not None), None)
+    def panel(self):
+        return next((v for o in ('film_strip','training_panel') if (v := getattr(self.learn, o, None)) is not None),
+                    None)
 
     def after_batch(self):
         self.seen.append({k:float(v) for k,v in self.losses.items()})
@@ -63,7 +65,8 @@ class TensorBoardLog(RunLog):
     def open(self, images):
         from torch.utils.tensorboard import SummaryWriter
         self.to = SummaryWriter(str(self.path), purge_step=images+1 if images else None)
-        if self.about and not images: self.to.add_text('run', '\n'.join(f'    {k}: {v}' for k,v in to_json(self.about).items()))
+        if self.about and not images:
+            self.to.add_text('run', '\n'.join(f'    {k}: {v}' for k,v in to_json(self.about).items()))
     def close(self): self.to.close()
     def scalars(self, images, values):
         for k,v in values.items(): self.to.add_scalar(k, v, images)
@@ -84,7 +87,8 @@ class WandbLog(RunLog):
         _needs('wandb', 'wandb')
     def open(self, images):
         import wandb
-        self.to,self.image = wandb.init(project=self.project, name=self.run_name, config=to_json(self.about or {}), **self.kwargs),wandb.Image
+        self.to,self.image = wandb.init(project=self.project, name=self.run_name, config=to_json(self.about or {}),
+                                        **self.kwargs),wandb.Image
     def close(self): self.to.finish()
     def scalars(self, images, values): self.to.log(values | dict(kimg=images/1000), step=images)
     def picture(self, images, img): self.to.log(dict(samples=self.image(img)), step=images)
@@ -96,7 +100,8 @@ def run_logs(
     run    # What the run is, from `plan_run`
 )->list:   # Callbacks
     "The loggers of a run, by name"
-    out,known = Path(out),dict(tensorboard=lambda: TensorBoardLog(out/'tensorboard', about=run), wandb=lambda: WandbLog(run_name=out.name, about=run, dir=str(out)))
+    out,known = Path(out),dict(tensorboard=lambda: TensorBoardLog(out/'tensorboard', about=run),
+                               wandb=lambda: WandbLog(run_name=out.name, about=run, dir=str(out)))
     asked = names_in(names, 'log')
     for o in asked:
         if o not in known:

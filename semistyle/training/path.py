@@ -43,7 +43,8 @@ class PathLength(LossTerm):
     def weight(self, phase): return self.pl_weight if phase=='g' else 0.
     def loss(self, step):
         "The penalty on new images; the goal moves"
-        lengths = path_lengths(step.generator.synthesis, step.new_styles(max(1, len(step.x)//self.shrink)), scale=step.grad_scale)
+        lengths = path_lengths(step.generator.synthesis, step.new_styles(max(1, len(step.x)//self.shrink)),
+                               scale=step.grad_scale)
         self.pl_mean = self.pl_mean.to(lengths.device).lerp(all_mean(lengths.detach().mean()), self.decay)
         return (lengths-self.pl_mean).square().mean()
     def moving(self): return [self.pl_mean]

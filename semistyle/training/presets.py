@@ -28,7 +28,8 @@ from .path import PathLength
 
 # %% ../../nbs/training/44_presets.ipynb #79c8f902
 _semi = dict(
-    kind='semi', img_resolution=128, eta=0.001, kimg=10_000, bs=32, labelled_bs=32, lr_g=2e-3, lr_d=2e-3, betas=(0.,0.99),
+    kind='semi', img_resolution=128, eta=0.001, kimg=10_000, bs=32, labelled_bs=32, lr_g=2e-3, lr_d=2e-3,
+    betas=(0.,0.99),
     g_args=dict(z_dim=512, w_dim=512, mapping_layers=8, mapping_lr_mul=0.01, channel_base=16384, channel_max=512,
                 c_embed=512),
     d_args=dict(channel_base=16384, channel_max=512), grid_codes=False, style_mixing=0.9,
@@ -38,7 +39,8 @@ _semi = dict(
 
 _worlds = 'robot','shapes','room','sprites'
 _few = _semi | dict(
-    g_args=dict(z_dim=32, w_dim=128, mapping_layers=3, mapping_lr_mul=1., channel_base=1024, channel_max=128, use_noise=False),
+    g_args=dict(z_dim=32, w_dim=128, mapping_layers=3, mapping_lr_mul=1., channel_base=1024, channel_max=128,
+                use_noise=False),
     d_args=dict(channel_base=1024, channel_max=128),
     bs=64, lr_g=1.5e-2, lr_d=6e-3, betas=(0.5,0.99), grid_codes=True, style_mixing=0., r1_gamma=0.05, decay_start=0.4,
     final_lr=0.02, eta=0.005, grow_kimg=0., grow_share=0.05)
@@ -54,12 +56,14 @@ presets = {
     'celeba-64': _few | dict(img_resolution=64, kimg=300, gamma_g=1., beta=1.),
     **{f'{o}-32': _fewer | dict(img_resolution=32, kimg=180) for o in _worlds},
     'robot-16': _few | dict(img_resolution=16, kimg=1, bs=8, labelled_bs=8, kernels=False, grow_share=0., d_args=_tiny,
-                            g_args=_tiny | dict(z_dim=8, w_dim=32, mapping_layers=2, mapping_lr_mul=1., use_noise=False)),
+                            g_args=_tiny | dict(z_dim=8, w_dim=32, mapping_layers=2, mapping_lr_mul=1.,
+                                                use_noise=False)),
 }
 
 # %% ../../nbs/training/44_presets.ipynb #3d613058
 _two = dict(
-    kind='stylegan2', kimg=25_000, bs=32, lr_g=2e-3, lr_d=2e-3, betas=(0.,0.99), style_mixing=0.9, r1_gamma=10., r1_interval=16,
+    kind='stylegan2', kimg=25_000, bs=32, lr_g=2e-3, lr_d=2e-3, betas=(0.,0.99), style_mixing=0.9, r1_gamma=10.,
+    r1_interval=16,
     pl_weight=2., pl_interval=4, relativistic=False, r2_gamma=0., ema_half_life=10_000, decay_start=1., final_lr=1.,
     g_args=dict(z_dim=512, w_dim=512, mapping_layers=8, channel_base=32768, channel_max=512),
     d_args=dict(channel_base=32768, channel_max=512))
@@ -88,7 +92,8 @@ _unlabelled = dict(kind='info', gamma_g=1., gamma_e=1., categorical=0, categorie
 
 def _info(p, **changes): return {k:v for k,v in p.items() if k not in _no_labels} | _unlabelled | changes
 def _star(p, maps, depth, resolution):
-    g = dict(z_dim=256, w_dim=256, mapping_layers=depth, mapping_lr_mul=.01, channel_base=32*resolution, channel_max=maps)
+    g = dict(z_dim=256, w_dim=256, mapping_layers=depth, mapping_lr_mul=.01, channel_base=32*resolution,
+             channel_max=maps)
     return _info(p, img_resolution=resolution, g_args=g, d_args=dict(channel_base=32*resolution, channel_max=maps))
 
 presets |= {
@@ -96,19 +101,23 @@ presets |= {
     'info-star-128': _star(_semi, 128, 3, 128), 'info-star-64': _star(_semi, 48, 2, 64),
     **{f'info-{o}-{r}': _info(presets[f'{o}-{r}']) for r in (64,32) for o in _worlds},
     **{f'infogan-cr-{o}-{r}': _info(presets[f'{o}-{r}'], cr_weight=2.) for r in (64,32) for o in _worlds},
-    'info-digits-8': _info(_few, img_resolution=8, kimg=60, categorical=1, continuous=2, grow_share=0., kernels=False, decay_start=.5,
-                           lr_g=4e-3, lr_d=2e-3, r1_gamma=.1, ema_half_life=2_000, d_args=dict(channel_base=256, channel_max=32),
-                           g_args=dict(z_dim=32, w_dim=64, mapping_layers=2, mapping_lr_mul=1., channel_base=256, channel_max=32, use_noise=False)),
+    'info-digits-8': _info(_few, img_resolution=8, kimg=60, categorical=1, continuous=2, grow_share=0., kernels=False,
+                           decay_start=.5,
+                           lr_g=4e-3, lr_d=2e-3, r1_gamma=.1, ema_half_life=2_000,
+                           d_args=dict(channel_base=256, channel_max=32),
+                           g_args=dict(z_dim=32, w_dim=64, mapping_layers=2, mapping_lr_mul=1., channel_base=256,
+                                       channel_max=32, use_noise=False)),
 }
 
 # %% ../../nbs/training/44_presets.ipynb #ed255c64
-_fine_factors = dict(robot='lighting_intensity,lighting_y_dir,object_color,wall_color', shapes='floor_hue,wall_hue,object_hue',
-                     room='lighting_intensity,lighting_x,lighting_y,lighting_z')
+_fine_factors = dict(robot='lighting_intensity,lighting_y_dir,object_color,wall_color',
+                     shapes='floor_hue,wall_hue,object_hue', room='lighting_intensity,lighting_x,lighting_y,lighting_z')
 
 def _fine(p, resolution, factors='', least=1024, **changes):
     cut = dict(fine_resolution=resolution, channel_base=max(p['g_args']['channel_base'], least))
     p = {k:v for k,v in p.items() if k not in ('image_weight','grow_kimg','grow_share')}
-    return p | dict(kind='fine', g_args=p['g_args']|cut, d_args=p['d_args']|cut, factors=factors, same_weight=30., eta=.01) | changes
+    return p | dict(kind='fine', g_args=p['g_args']|cut, d_args=p['d_args']|cut, factors=factors, same_weight=30.,
+                    eta=.01) | changes
 
 presets |= {
     'fine-512': _fine(_semi, 32, img_resolution=512, same_weight=0.),
@@ -130,14 +139,18 @@ def get_preset(
     for k,v in overrides.items():
         was = presets[name][k]
         if isinstance(was, (int,float)) and not isinstance(was, bool):
-            check_number(v, k, min(was, 1)*(k in _whole), 1 if k=='eta' else math.inf, k in _whole, k in ('kimg','ema_half_life'))
+            check_number(v, k, min(was, 1)*(k in _whole), 1 if k=='eta' else math.inf, k in _whole,
+                         k in ('kimg','ema_half_life'))
     return presets[name] | overrides
 
 # %% ../../nbs/training/44_presets.ipynb #42cf9118
-def _projection(p): return {k:v for k,v in p.items() if k not in 'gamma_g gamma_e beta alpha xi smoothness image_weight'.split()} | dict(kind='projection')
+def _projection(p):
+    return {k:v for k,v in p.items() if k not in 'gamma_g gamma_e beta alpha xi smoothness image_weight'.split()} | dict(kind='projection')
 
-presets |= {f'acgan-{o}-{r}': presets[f'{o}-{r}'] | dict(gamma_g=1., gamma_e=1., beta=1., alpha=0.) for r in (64,32) for o in _worlds}
-presets |= {f'projection-{o}': _projection(presets[o]) for o in (*[f'{o}-{r}' for r in (64,32) for o in _worlds],'robot-16')}
+presets |= {f'acgan-{o}-{r}': presets[f'{o}-{r}'] | dict(gamma_g=1., gamma_e=1., beta=1., alpha=0.)
+            for r in (64,32) for o in _worlds}
+presets |= {f'projection-{o}': _projection(presets[o])
+            for o in (*[f'{o}-{r}' for r in (64,32) for o in _worlds],'robot-16')}
 
 # %% ../../nbs/training/44_presets.ipynb #0baf6808
 kinds = dict(
@@ -145,13 +158,15 @@ kinds = dict(
     stylegan = dict(title='StyleGAN', g_args=Generator, d_args=Discriminator),
     info = dict(title='Info-StyleGAN', g_args=Generator, d_args=SemiDiscriminator),
     fine = dict(title='Semi-StyleGAN-fine', g_args=FineGenerator, d_args=FineDiscriminator),
-    projection = dict(title='StyleGAN with a projection discriminator', g_args=Generator, d_args=ProjectionDiscriminator),
+    projection = dict(title='StyleGAN with a projection discriminator', g_args=Generator,
+                      d_args=ProjectionDiscriminator),
     stylegan2 = dict(title='StyleGAN2', g_args=StyleGAN2Generator, d_args=StyleGAN2Discriminator))
 
 _no_departures = 'kind','img_resolution','kimg','kernels'
 _published = dict(semi='paper', fine='fine-512') # Those whose card lists them
 
-def _defaults(cls): return {k:o.default for k,o in inspect.signature(cls).parameters.items() if o.default is not o.empty}
+def _defaults(cls):
+    return {k:o.default for k,o in inspect.signature(cls).parameters.items() if o.default is not o.empty}
 
 def _flat(p):
     "Settings with those of the networks among them, as 'g_args.z_dim'; lists as tuples"
@@ -232,7 +247,8 @@ def preset_terms(
     p:dict # Settings, as `get_preset` gives them
 )->list:   # Callbacks for `StyleGANLearner`
     "The terms of the loss that a preset asks for"
-    if p['kind']=='projection': return [ProjectionLoss(p['gan_weight']), *([LazyR1(p['r1_gamma'], p['r1_interval'])] if p['r1_gamma'] else [])]
+    if p['kind']=='projection':
+        return [ProjectionLoss(p['gan_weight']), *([LazyR1(p['r1_gamma'], p['r1_interval'])] if p['r1_gamma'] else [])]
     if p['kind'] in labelled_kinds:
         same = [SamePicture(p['same_weight'])] if p.get('same_weight') else []
         return semi_terms(**{k:p[k] for k in _weights if k in p})+same

@@ -32,7 +32,9 @@ def _checked_numbers(o, name, path):
 
 def _numpy_arrays(path):
     "The arrays of numpy's files"
-    try: found = np.load(path, allow_pickle=False); return {path.stem:found} if isinstance(found, np.ndarray) else dict(found)
+    try:
+        found = np.load(path, allow_pickle=False)
+        return {path.stem:found} if isinstance(found, np.ndarray) else dict(found)
     except Exception as e:                                 # numpy's own words vary with what is wrong
         raise ValueError(f"{path} should hold arrays of numbers, cannot be read ({str(e)[:100]}): "
                          "save it again with numpy.save") from None

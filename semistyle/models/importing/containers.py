@@ -89,8 +89,8 @@ def _read_zip(f, size):
     return res
 
 # %% ../../../nbs/models/importing/28_containers.ipynb #14ac74c9
-_safe_types = dict(F64=torch.float64, F32=torch.float32, F16=torch.float16, BF16=torch.bfloat16, I64=torch.int64, I32=torch.int32,
-                   I16=torch.int16, I8=torch.int8, U8=torch.uint8, BOOL=torch.bool)
+_safe_types = dict(F64=torch.float64, F32=torch.float32, F16=torch.float16, BF16=torch.bfloat16, I64=torch.int64,
+                   I32=torch.int32, I16=torch.int16, I8=torch.int8, U8=torch.uint8, BOOL=torch.bool)
 
 def _is_safetensors(f):
     "Whether bytes begin as a safetensors file: the length of a table below 16 MB, and its brace"
@@ -126,7 +126,8 @@ def open_description(
     if not 16<=size<=max_bytes:
         raise ImportRefused(f"{path} should have 16 to {max_bytes:,} bytes, has {size:,}: it is no checkpoint")
     with open(path, 'rb') as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as f:
-        try: res = _read_safetensors(path) if _is_safetensors(f) else _read_zip(file, size) if f[:4]==b'PK\3\4' else _describe(f, size)
+        try:
+            res = _read_safetensors(path) if _is_safetensors(f) else _read_zip(file, size) if f[:4]==b'PK\3\4' else _describe(f, size)
         except ImportRefused as e: raise ImportRefused(f"{path} is not imported: {e}; nothing in it was run") from None
         except damages as e:
             raise ImportRefused(f"{path} is damaged or no checkpoint ({str(e)[:100] or type(e).__name__}); "

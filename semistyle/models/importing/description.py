@@ -187,7 +187,8 @@ class PickleReader:
             elif op.name in _ops: _ops[op.name](self, arg)
             else:
                 named = [str(o) for o in self.stack if isinstance(o, Name)]
-                raise ImportRefused(' '.join([f'the instruction {op.name} is not part of a description of networks', *named]))
+                raise ImportRefused(' '.join([f'the instruction {op.name} is not part of a description of networks',
+                                              *named]))
 
     def pop(self, kind):
         "The top of the stack, which should be of a kind"
@@ -280,8 +281,8 @@ def _persid(r, arg):
     if r.persistent is None: raise ImportRefused('it points to data outside of itself (BINPERSID)')
     r.stack.append(r.persistent(r.stack.pop()))
 
-_acting = {'os','posix','nt','subprocess','sys','shutil','socket','urllib','http','requests','webbrowser','ctypes','importlib',
-           'runpy','pty','code','pickle','_pickle','dill','cloudpickle','marshal','multiprocessing',
+_acting = {'os','posix','nt','subprocess','sys','shutil','socket','urllib','http','requests','webbrowser','ctypes',
+           'importlib', 'runpy','pty','code','pickle','_pickle','dill','cloudpickle','marshal','multiprocessing',
            'torch.hub','torch.serialization.load','io.open','_io.open'}
 _acting |= {f'builtins.{o}' for o in 'exec eval compile open __import__ breakpoint'.split()}
 

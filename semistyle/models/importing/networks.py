@@ -211,8 +211,10 @@ def _nvidia_discriminator(net):
 
 # %% ../../../nbs/models/importing/29_networks.ipynb #d5a10002
 _assumed_of_nvidia = dict(activation='lrelu', lr_multiplier=0.01, conv_clamp=256)
-_class_names = dict(mapping='MappingNetwork', synthesis='SynthesisNetwork', input='SynthesisInput', torgb='ToRGBLayer', b='SynthesisBlock')
-_class_names |= dict.fromkeys(('fromrgb','skip','conv'), 'Conv2dLayer') | dict.fromkeys(('fc','embed','affine','out'), 'FullyConnectedLayer')
+_class_names = dict(mapping='MappingNetwork', synthesis='SynthesisNetwork', input='SynthesisInput', torgb='ToRGBLayer',
+                    b='SynthesisBlock')
+_class_names |= dict.fromkeys(('fromrgb','skip','conv'),
+                              'Conv2dLayer') | dict.fromkeys(('fc','embed','affine','out'), 'FullyConnectedLayer')
 
 def _as_modules(
     state:dict, # Tensors by NVIDIA's dotted names
@@ -252,7 +254,8 @@ def _nvidia_discriminator_state(state):
     c_dim = state['mapping.embed.weight'].shape[1] if 'mapping.embed.weight' in state else 0
     net = _as_modules(state, 'Discriminator', c_dim=c_dim, img_channels=state[rgb].shape[1])
     o,i = state['b4.conv.weight'].shape[:2]
-    arch = 'resnet' if any(k.endswith('.skip.weight') for k in state) else 'skip' if 'b4.fromrgb.weight' in state else 'orig'
+    arch = 'resnet' if any(k.endswith('.skip.weight')
+                           for k in state) else 'skip' if 'b4.fromrgb.weight' in state else 'orig'
     for b in net.state['_modules'].values(): b.state['architecture'] = arch
     last = net.state['_modules']['b4'].state['_modules']
     if i>o: last['mbstd'] = Pickled('MinibatchStdLayer', dict(num_channels=i-o))
@@ -383,7 +386,8 @@ def _parts(o):
     "What lies in a part of a description, by name: in a module its modules, in another object its attributes"
     if isinstance(o, Pickled): o = o.state.get('_modules') or o.state
     if isinstance(o, (list,tuple)) and not isinstance(o, (Name,Window)): o = dict(enumerate(o[:100]))
-    return {k if isinstance(k, str) else short_repr(k):v for k,v in o.items() if v is not None} if isinstance(o, dict) else {}
+    return {k if isinstance(k, str) else short_repr(k):v
+            for k,v in o.items() if v is not None} if isinstance(o, dict) else {}
 
 def _networks_in(o, where='', depth=0):
     "Every network of a description: (where, role, format, what its translator takes)"
@@ -392,7 +396,8 @@ def _networks_in(o, where='', depth=0):
         return [(where, 'generator' if 'synthesis' in parts else 'discriminator', 'NVIDIA', o)]
     found = [] if is_module else [*_networks_of_state(parts, where)]
     if not found and depth<3:
-        for k,v in parts.items(): found += _networks_in(v, where if k=='module' else f'{where}.{k}'.strip('.')[:80], depth+1)
+        for k,v in parts.items():
+            found += _networks_in(v, where if k=='module' else f'{where}.{k}'.strip('.')[:80], depth+1)
     if found or not is_module: return found
     try: return [*_networks_of_state(_tensors_of(_module_tree(o)), where)]
     except (ImportRefused, *damages): return []
@@ -459,7 +464,8 @@ def _build_generator(kind, tensors, size):
 
 def _build_discriminator(o, net, size):
     "The discriminator of a file in a dict, empty where there is none that we have, and notes of why"
-    left,there = 'the discriminator was left out: ',[o[k] for k in ('D','d') if isinstance(o, dict) and o.get(k) is not None]
+    left,there = 'the discriminator was left out: ',[o[k] for k in ('D','d') if isinstance(o, dict)
+                                                     and o.get(k) is not None]
     if not net: return {},[f'{left}{short_repr(d)} is not known here' for d in there]
     try: return dict(discriminator=_build_network(*_readers['discriminator',net[2]](net[3]), size)),[]
     except (ImportRefused, *damages) as e: return {},[f'{left}{e}']
