@@ -82,20 +82,21 @@ PUT_BACK = {'g_args.use_noise':'noise', 'style_mixing':'style_mixing', 'g_args.m
             'r1_gamma':'r1_10', 'grow_kimg':'no_growing', 'grow_share':'no_growing'}  # Setting -> the row of the table of departures that has the paper's
 
 def effects():
-    "Setting -> what MIG-gen became where it was as the paper has it, and the preset's own; see experiments/tables/semi_stylegan_departures.py"
-    found = {o.stem.removesuffix('-0'):read_json(o)['rows'][0]
-             for o in (ROOT/'results'/'semi_stylegan_departures'/'robot-32').glob('*-0.json')}
-    return {k:f"{found[o]['mig_gen']-found['preset']['mig_gen']:+.3f}"
-            for k,o in PUT_BACK.items() if o in found}, found.get('preset')
+    "Setting -> what MIG-gen became where it was as the paper has it; and the preset's own rows. See experiments/tables/semi_stylegan_departures.py"
+    rows = {}
+    for o in (ROOT/'results'/'semi_stylegan_departures'/'robot-32').glob('*.json'):
+        for r in read_json(o)['rows']: rows.setdefault(r['method'], []).append(r)
+    def mean(m): return sum(r['mig_gen'] for r in rows[m])/len(rows[m])
+    return {k:f"{mean(o)-mean('preset'):+.3f}" for k,o in PUT_BACK.items() if o in rows},rows.get('preset')
 
 def unlike(config):
     "What is not as in the paper, where a paper's name stands on the card, and what a setting does where that was measured"
     if (kind := config.get('settings', {}).get('kind')) not in ('semi','fine'): return []
     effect,preset = effects() if kind=='semi' else ({},None)
-    what = ['The last column is measured on `robot-32`: how much MIG-gen changes where that setting alone is as in the paper (no growing, for growing), '
-            f"from {preset['mig_gen']:.3f} after {preset['kimg']:.0f} thousand pictures; one seed. Blank: not measured.\n"] if preset else []
-    return ['\n## Not as in Nie et al. (2020)\n', *what, '| setting | paper | here | change of MIG-gen |',
-            '|---|---|---|---|',
+    what = ['The last column is measured on `robot-32`: how much MIG-gen changes where that setting alone is as in the paper (no growing at all, '
+            f"for growing), from what the preset has after {preset[0]['kimg']:.0f} thousand pictures, "
+            f"{', '.join(format(r['mig_gen'], '.3f') for r in preset)} in {len(preset)} run{'s'*(len(preset)>1)}. Blank: not measured.\n"] if preset else []
+    return ['\n## Not as in Nie et al. (2020)\n', *what, '| setting | paper | here | change of MIG-gen |', '|---|---|---|---|',
             *(f"| {k} | {a} | {b} | {effect.get(k, '')} |" for k,(a,b) in departures(config['settings']).items())]
 
 def quality(g, world, n, seeds):
