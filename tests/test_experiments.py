@@ -117,7 +117,7 @@ def test_unseen_pictures_are_turned(here, row):
     assert [o['pictures'] for o in res]==['robot','robot-novel'] and [o['turned'] for o in res]==[2 if row=='projection' else 20]*2
     assert all(o['turn_ratio']>0 and o['kept']>0 and ('l2' in o)==(row!='projection') for o in res)
 
-@pytest.mark.parametrize('row,missing', [('eta_0.5',0.),('eta_2.5_known_75',.25)])
+@pytest.mark.parametrize('row,missing', [('eta_0.5',0.),('eta_2.5_weights_10_known_75',.25)])
 def test_forty_attributes(here, row, missing):
     "Files that are laid out as CelebA's, by the same preset; measured on heads that nobody saw"
     driver.main('semi_stylegan_attributes', seeds=1, rows=row,

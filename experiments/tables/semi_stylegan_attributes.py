@@ -15,7 +15,8 @@ settings = dict(
 rows = {
     'eta_0.5':       dict(eta=.005),              # as the paper has for CelebA: here 200 heads
     'eta_2.5':       dict(eta=.025),              # 1,000 heads, as many as the paper's 0.5 % are
-    'eta_2.5_known_75': dict(eta=.025, missing=.25), # of each head's marks a quarter is not known
+    'eta_2.5_weights_10': dict(eta=.025, gamma_g=10., beta=10.), # the paper's weights for its other worlds
+    'eta_2.5_weights_10_known_75': dict(eta=.025, gamma_g=10., beta=10., missing=.25), # a quarter of the marks not known
 }
 
 def drawn(row, n, seed=0, missing=0.):
