@@ -79,7 +79,7 @@ def test_no_hours_do_nothing_and_say_what_is_left(tmp_path):
 def test_what_is_recorded_counts_as_done(monkeypatch, capsys):
     "The files of today's tables are those that the driver looks for"
     monkeypatch.chdir(ROOT)
-    for table,seeds,set in (('stylegan_tables', 2, ''), ('stylegan_studies', 1, ''), ('projection', 1, ''),
+    for table,seeds,set in (('stylegan_studies', 1, ''), ('projection', 1, ''),
                             ('contrafeat_tables', 3, 'model=robot-stylegan2-32')):
         driver.main(table, seeds=seeds, set=set, list=True)
         lines = capsys.readouterr().out.splitlines()
@@ -116,6 +116,18 @@ def test_unseen_pictures_are_turned(here, row):
     res = read_json(here[0]/'results'/'semi_stylegan_fine'/'fine-robot-16'/f'{row}-0.json')['rows']
     assert [o['pictures'] for o in res]==['robot','robot-novel'] and [o['turned'] for o in res]==[2 if row=='projection' else 20]*2
     assert all(o['turn_ratio']>0 and o['kept']>0 and ('l2' in o)==(row!='projection') for o in res)
+
+@pytest.mark.parametrize('row', ['traditional_0','left_out'])
+def test_latent_spaces_are_compared(here, row):
+    driver.main('stylegan_tables', seeds=1, rows=row, set='kimg=.05 oracle_kimg=.1 n=700')
+    res = read_json(here[0]/'results'/'stylegan_tables'/'sprites-noisy-32'/f'{row}-0.json')
+    assert {'spread','fd_oracle','ppl_z_full_oracle','ppl_w_end_oracle'} <= res['rows'][0].keys()
+
+def test_what_is_left_out():
+    from stylegan_tables import hold_out
+    from semistyle.data.open import load_world
+    w = hold_out(load_world('sprites', 32).space)
+    assert set(w)=={0.,1.} and (w==0).mean()==1/6 # a third of the shapes at half of the sizes
 
 @pytest.mark.parametrize('row,missing', [('eta_0.5',0.),('eta_2.5_weights_10_known_75',.25)])
 def test_forty_attributes(here, row, missing):
