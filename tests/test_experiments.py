@@ -129,7 +129,7 @@ def test_what_is_left_out():
     w = hold_out(load_world('sprites', 32).space)
     assert set(w)=={0.,1.} and (w==0).mean()==1/6 # a third of the shapes at half of the sizes
 
-@pytest.mark.parametrize('row,missing', [('eta_0.5',0.),('eta_2.5_weights_10_known_75',.25)])
+@pytest.mark.parametrize('row,missing', [('eta_0.5',0.),('eta_2.5_known_75',.25)])
 def test_forty_attributes(here, row, missing):
     "Files that are laid out as CelebA's, by the same preset; measured on heads that nobody saw"
     driver.main('semi_stylegan_attributes', seeds=1, rows=row,

@@ -12,11 +12,13 @@ settings = dict(
     heads=40_000,       # Drawings
     n=10_000,           # Other drawings, which only the metrics see
     oracle_kimg=150.)   # Thousands of images for the judge
+_more,_small = dict(gamma_g=10., beta=10.),dict(bs=16, labelled_bs=8, lr_g=2e-2, lr_d=8e-3)
 rows = {
     'eta_0.5':       dict(eta=.005),              # as the paper has for CelebA: here 200 heads
     'eta_2.5':       dict(eta=.025),              # 1,000 heads, as many as the paper's 0.5 % are
-    'eta_2.5_weights_10': dict(eta=.025, gamma_g=10., beta=10.), # the paper's weights for its other worlds
-    'eta_2.5_weights_10_known_75': dict(eta=.025, gamma_g=10., beta=10., missing=.25), # a quarter of the marks not known
+    'eta_2.5_weights_10': dict(eta=.025, **_more), # the paper's weights for its other worlds
+    'eta_2.5_small_batches': dict(eta=.025, **_more, **_small), # ... and four times the steps for the same images
+    'eta_2.5_known_75': dict(eta=.025, **_more, **_small, missing=.25), # of each head's marks a quarter is not known
 }
 
 def drawn(row, n, seed=0, missing=0.):
