@@ -30,7 +30,7 @@ def test_every_row_names_a_method():
     assert len(contrafeat_tables.sets['ablations'])==20
 
 def test_rows_are_scored_kept_and_skipped(model, tmp_path):
-    rows = 'ganspace recog-att contra-pt-pooled contra-bi-oracle contra-bi-pixels'
+    rows = 'ganspace recog-att contra-pt-pooled contra-bi-oracle contra-bi-pixels contra-bi-imagenet latentclr-tau2 recog-long'
     quick = f'model={model} directions=3 kimg=.016 samples=200 n=2'
     def compute(): driver.main('contrafeat_tables', seeds=1, rows=rows, set=quick, out=str(out), dirty=True)
     out,tmp_path = tmp_path,tmp_path/'m'
@@ -41,10 +41,11 @@ def test_rows_are_scored_kept_and_skipped(model, tmp_path):
         line, = r['rows']
         assert line['method']==k[:-2] and line['n_directions']==3 and line['n_attributes']==9 and line['model']=='m'
         assert 0<=line['s_disen']<=1 and 0<=line['n_discov']<=3 and r['protocol']['predictor']=='robot-oracle-32'
-        assert line['kimg']==(0 if k=='ganspace-0' else .016) and r['protocol']['n']==2
+        assert line['kimg']=={'ganspace-0':0, 'recog-long-0':.064}.get(k, .016) and r['protocol']['n']==2
     assert 'attention' not in files['ganspace-0'] or files['ganspace-0']['attention'] is None
     assert files['contra-pt-pooled-0']['settings']['focus']=='pooled'
-    assert [files[f'contra-bi-{o}-0']['settings']['features'] for o in ('oracle','pixels')]==['oracle','disc_pixels']
+    looks = [files[f'contra-bi-{o}-0']['settings']['features'] for o in ('oracle','pixels','imagenet')]
+    assert looks==['oracle','disc_pixels','efficientnet_lite0'] and files['latentclr-tau2-0']['settings']['term_args']==dict(tau=2)
     assert {o.name for o in (tmp_path/'directions').iterdir()}=={'ganspace','recog-att'}      # the main table's, first seed
     assert len(load_directions(tmp_path/'directions'/'ganspace', load_model(model).generator))==3
     before = {f:f.stat().st_mtime_ns for f in tmp_path.glob('*.json')}

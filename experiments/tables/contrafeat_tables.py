@@ -37,7 +37,11 @@ sets = dict(
     diversity={f'contra-{v}-div{d:g}':dict(method=f'contra-{v}', diversity=d) for v in both for d in (0,.01,1,10)},
     focus={f'contra-{v}-{f}':dict(method=f'contra-{v}', focus=f) for v in both for f in ('none','pooled')},
     windows={f'{m}-window':dict(method=m, windows=True) for m in ('ganspace','sefa')},
-    features={f'contra-{v}-{f}':dict(method=f'contra-{v}', features=f) for v in both for f in ('pixels','oracle')})
+    features={f'contra-{v}-{f}':dict(method=f'contra-{v}', features=f)
+              for v in both for f in ('pixels','imagenet','oracle')},
+    tuned={f'{m}-lr{o:g}':dict(method=m, lr=o) for m in ('recog','latentclr','contra-bi','contra-pt') for o in (.005,.08)}
+        | {'latentclr-tau2':dict(method='latentclr', term_args=dict(tau=2.)), # as its authors' code has it
+           'recog-long':dict(method='recog', longer=4)})
 sets['ablations'] = sets['subspace'] | sets['diversity'] | sets['focus']
 sets['pairs'] = {'pairs':{}}
 rows = {k:v for t in sets.values() for k,v in t.items()}
@@ -83,8 +87,10 @@ def best_windows(g, found, attributes, seed, c=None, n=24):
     return Directions(found.variations*best[...,None], found.owner, attention=best, meta=found.meta)
 
 def look_with(name, model, attributes):
-    "Features: the discriminator's maps, these and the picture itself, or the maps of the judge, which a method that needs no labels cannot have"
+    "Features: the discriminator's maps, these and the picture itself, an ImageNet network's, or the maps of the judge, which a method that needs no labels cannot have"
     from semistyle.models.features import DiscriminatorFeatures,OracleFeatures,as_features
+    from semistyle.models.imagenet import EfficientNetLite0
+    if name=='imagenet': return EfficientNetLite0(size=128)
     disc = DiscriminatorFeatures(model.discriminator)
     if name=='pixels': return as_features(lambda img: [img, *disc(img)], 'disc_pixels')
     return OracleFeatures(attributes.predict) if name=='oracle' else disc
@@ -137,8 +143,9 @@ def run_row(row):
     start,features = time.monotonic(),look_with(row.how.get('features'), model, attributes)
     if row.name=='judged': directions = judged(model.generator, attributes, subspace, s['directions'], row.seed, c)
     else:
-        how = {k:s[k] for k in ('kimg','minutes','bs',
-                                'lr')} | {k:v for k,v in row.how.items() if k not in ('features','windows')}
+        how = {k:s[k] for k in ('kimg','minutes','bs','lr')} | row.how
+        how = {k:v for k,v in how.items() if k not in ('features','windows','longer')}
+        how['kimg'] *= row.how.get('longer', 1)
         directions = find_directions(model.generator, features, subspace=subspace, n_directions=s['directions'],
                                      seed=row.seed, c=c, progress=False, **how).directions
     if row.how.get('windows'): directions = best_windows(model.generator, directions, attributes, row.seed, c)

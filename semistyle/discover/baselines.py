@@ -173,12 +173,14 @@ class FixedDiscovery:
     def __repr__(self): return f"FixedDiscovery({len(self.directions)} directions, {self.directions.meta['method']})"
 
 # %% ../../nbs/discover/63_baselines.ipynb #3fdcce78
-def _trained(g, method, attention, n_directions, **common):
+def _trained(g, method, attention, n_directions, term_args, **common):
     "A run of Recog or LatentCLR"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(common.get('seed', 0))
-        term = Recognition(n_directions, g.img_channels) if method=='recog' else LatentContrast()
-    return learn_directions(g, _fast, method, n_directions, terms=[term], attention=attention, **common)
+        term = Recognition(n_directions, g.img_channels, **term_args) if method=='recog' else LatentContrast(**term_args)
+    res = learn_directions(g, _fast, method, n_directions, terms=[term], attention=attention, **common)
+    res.directions.meta.update(term_args and dict(term_args=term_args))
+    return res
 
 # %% ../../nbs/discover/63_baselines.ipynb #30939c04
 @delegates(learn_directions, but='method,directions,terms')
@@ -191,6 +193,7 @@ def find_directions(
     subspace=None,           # A `Subspace`, or how many samples of `w` to make one of; by default a million
     c=None,                  # For a generator that takes codes: one code, or a function of (n, rng)
     sefa_args:dict=None,     # For `sefa`
+    term_args:dict=None,     # For `recog` and `latentclr`: of `Recognition` and `LatentContrast`, such as `dict(tau=2)`
     **kwargs                 # How to train, see `learn_directions`
 )->Discovery:                # `directions` and what else there is
     "Directions by any of the methods, in one protocol"
@@ -199,13 +202,16 @@ def find_directions(
     if attention not in allowed:
         raise ValueError(f"attention for {method} should be one of {allowed}, got {attention!r}")
     check_names(find_directions, kwargs)
+    for name,given,takes in (('sefa_args',sefa_args,('sefa',)), ('term_args',term_args,('recog','latentclr'))):
+        if given and method not in takes:
+            raise ValueError(f"{name} should be given to {' and '.join(takes)} alone, got {given} for {method}: leave it out")
     progress = kwargs.get('progress', True)
     if not isinstance(subspace, Subspace):
         subspace = informative_subspace(g, subspace or 1_000_000, c=c, progress=progress)
     common = dict(n_directions=n_directions, subspace=subspace, c=c) | kwargs
     if method in _kinds: return learn_directions(g, features, _kinds[method], **common)
     if 'own' in allowed:
-        res = _trained(g, method, attention=='own', **common)
+        res = _trained(g, method, attention=='own', term_args=term_args or {}, **common)
         if attention in (None,'own'): return res
         fixed = res.navigator.directions().detach().cpu()
     elif method=='ganspace': fixed = ganspace(g, n_directions, subspace)
