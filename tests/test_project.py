@@ -29,6 +29,10 @@ def test_every_notebook_is_in_the_sidebar_once_and_nothing_else():
     numbers = [int(re.match(r'\d+', h.split('/')[-1])[0]) for h in hrefs(side['contents'][-1])]
     assert numbers==sorted(numbers)
 
+def test_places_that_readme_names_are_there():
+    links = re.findall(r'\]\((?!http)([^)#\s]+)', (ROOT/'README.md').read_text())
+    assert len(links)>100 and not [o for o in links if not (ROOT/o).exists()]
+
 def test_nothing_strange_lies_at_the_top():
     "What a test or a trial leaves among the sources is not committed"
     if not (ROOT/'.git').exists(): pytest.skip('no checkout')
