@@ -100,6 +100,7 @@ def test_what_is_not_there(how, says):
                                            ('semi_stylegan_labels', 'gamma-10-eta-1', 1.),
     ('semi_stylegan_departures', 'forked_readout', .005), ('semi_stylegan_rare', 'rare', .005),
                                            ('semi_stylegan_rare', 'rare_balanced', .005),
+                                           ('semi_stylegan_rare', 'rare_label_codes', .005),
     ('semi_stylegan_relatives', 'acgan', .005), ('semi_stylegan_relatives', 'semi_vae', .005),
     ('semi_stylegan_relatives', 'ml_vae', .005)])
 def test_each_kind_of_row_is_computed(here, table, row, has):

@@ -18,6 +18,7 @@ rows = {
     'eta_2.5':       dict(eta=.025),              # 1,000 heads, as many as the paper's 0.5 % are
     'eta_2.5_weights_10': dict(eta=.025, **_more), # the paper's weights for its other worlds
     'eta_2.5_small_batches': dict(eta=.025, **_more, **_small), # ... and four times the steps for the same images
+    'eta_2.5_label_codes': dict(eta=.025, **_more, **_small, label_codes=True), # codes are drawn as labels have them
     'eta_2.5_known_75': dict(eta=.025, **_more, **_small, missing=.25), # of each head's marks a quarter is not known
 }
 

@@ -18,6 +18,7 @@ rows = {
     'even':             dict(rare=False, balanced=True),  # every value as frequent as any other
     'rare':             dict(rare=True, balanced=False),  # labels are as unbalanced as the images
     'rare_balanced':    dict(rare=True, balanced=True),   # every value has as many labels as any other
+    'rare_label_codes': dict(rare=True, balanced=False, label_codes=True), # codes are drawn as labels have them
 }
 
 def target(row, seed, settings):
@@ -45,7 +46,7 @@ def run_row(row):
     from semi_stylegan_table3 import judge,measure
     s,start = row.settings,time.monotonic()
     world,oracle = judge(s['preset'])
-    p = get_preset(s['preset'], eta=s['eta'], kimg=s['kimg'])
+    p = get_preset(s['preset'], eta=s['eta'], kimg=s['kimg'], label_codes=row.how.get('label_codes', False))
     often = value_weights(world.space, s['factor'], s['value'], s['share']) if row.how['rare'] else None
     labels = split_labels(world, p['eta'], row.seed, None if row.how['balanced'] else often)
     set_seed(row.seed)

@@ -13,7 +13,7 @@ import numpy as np
 from fastcore.foundation import L
 from ..core import check_number
 from ..data.factors import CodeSpace,choose_factors
-from ..data.loaders import FactorLoader,split_labels
+from ..data.loaders import FactorLoader,label_codes,split_labels
 from ..data.open import load_dataset
 from ..models.fine import FineDiscriminator,FineGenerator
 from ..models.semi import ProjectionDiscriminator,SemiDiscriminator
@@ -34,7 +34,7 @@ _semi = dict(
                 c_embed=512),
     d_args=dict(channel_base=16384, channel_max=512), grid_codes=False, style_mixing=0.9,
     gan_weight=1., gamma_g=10., gamma_e=0., beta=10., alpha=1., xi=0.75, smoothness='mixup', image_weight=0.,
-    r1_gamma=10., r1_interval=16, ema_half_life=10_000, decay_start=1., final_lr=1., grow_kimg=600., grow_share=0.,
+    label_codes=False, r1_gamma=10., r1_interval=16, ema_half_life=10_000, decay_start=1., final_lr=1., grow_kimg=600., grow_share=0.,
     kernels=True)
 
 _worlds = 'robot','shapes','room','sprites'
@@ -87,7 +87,7 @@ presets |= {
 }
 
 # %% ../../nbs/training/44_presets.ipynb #d0074c9b
-_no_labels = 'eta labelled_bs beta alpha xi smoothness image_weight grid_codes'.split()
+_no_labels = 'eta labelled_bs beta alpha xi smoothness image_weight grid_codes label_codes'.split()
 _unlabelled = dict(kind='info', gamma_g=1., gamma_e=1., categorical=0, categories=10, continuous=0, cr_weight=0.)
 
 def _info(p, **changes): return {k:v for k,v in p.items() if k not in _no_labels} | _unlabelled | changes
@@ -285,7 +285,7 @@ def gan_learner(
     nets = networks or preset_networks(p, len(world.space.sizes), world.image_shape[2])
     g,d = nets if device is None else [o.to(device) for o in nets]
     space = code_space(p, len(world.space.sizes)) if p['kind']=='info' else world.space
-    prior = space.sample_codes if p['kind']=='info' or p['kind'] in labelled_kinds and p['grid_codes'] else None
+    prior = _code_prior(p, world, space, loader.split)
     if p['kind']=='fine': _show_examples(g, world, seed)
     learn = (FineLearner if p['kind']=='fine' else StyleGANLearner)(loader, g, d, [*preset_terms(p), *_beside(p), *L(cbs)], p['lr_g'], p['lr_d'],
                             p['betas'], sample_codes=prior, kernels=p.get('kernels', False), accumulate=accumulate)
@@ -307,6 +307,13 @@ def _show_examples(g, world, seed):
     n = len(g.synthesis.examples)
     idx = np.random.default_rng([seed, 1]).choice(len(world), min(n, len(world)), replace=False)
     g.keep_examples(world.tensor(np.resize(idx, n)))
+
+def _code_prior(p, world, space, labels):
+    "How codes are drawn, or None, which is from anywhere"
+    if p.get('label_codes'):
+        if labels is None: raise ValueError("label_codes should be False where there are no labels, got True: give more by eta")
+        return label_codes(world, labels)
+    return space.sample_codes if p['kind']=='info' or p['kind'] in labelled_kinds and p['grid_codes'] else None
 
 def _batches(world, p, seed):
     "Batches, some with labels where the settings ask for it"
