@@ -105,7 +105,8 @@ def _refusal(e):
 def _launched():
     "This process' number, and how many a launcher has started"
     if 'WORLD_SIZE' not in os.environ: return 0,1
-    os.environ.setdefault('TORCH_CPP_LOG_LEVEL', 'FATAL')  # a lost process is told in a sentence, not in a hundred lines
+    # a lost process is told in a sentence, not in a hundred lines
+    os.environ.setdefault('TORCH_CPP_LOG_LEVEL', 'FATAL')
     from semistyle.processes import launched
     return launched()
 
@@ -129,7 +130,8 @@ def _command(on_interrupt=lambda: 'nothing was lost', alone=True):
         came = ()
         try:
             if n>1 and alone:
-                raise ValueError(f"there should be one process of this command, {n} were launched: start it by its name alone")
+                raise ValueError(f"there should be one process of this command, {n} were launched: "
+                                 "start it by its name alone")
             with redirect_stdout(aside),redirect_stderr(aside.to),_interrupts() as came: yield say
             return
         except KeyboardInterrupt: code,end = 130,f'interrupted: {on_interrupt()}'
@@ -274,7 +276,8 @@ def semistyle_eval(
                 subject = open_subject(model, world, oracle, labels, weights,
                                        worldless=bool(metrics or check or report))
             if report and subject.generator is None:
-                raise ValueError(f"report should be asked for a model with a generator, {model} lacks one: leave it out, or choose another model")
+                raise ValueError(f"report should be asked for a model with a generator, {model} lacks one: leave it "
+                                 "out, or choose another model")
             unmeasured = report and not (metrics or check) and not rank() and report_unmeasured(report, subject, _model_name(model))
             if first_says(bool(unmeasured)): return say(f'{_sentence(unmeasured)}\nwrote {report}')
             samples = _samples(samples)
@@ -340,12 +343,14 @@ def semistyle_export(
     "Write a generator as an ONNX graph, checked against PyTorch, or as a page of sliders that needs only a browser; or share the model on the Hub"
     with _command() as say:
         if not (onnx or pt2 or page or hub):
-            raise ValueError("onnx, pt2, page or hub should be given, got none: --onnx FILE, --pt2 FILE, --page FOLDER or --hub USER/NAME")
+            raise ValueError("onnx, pt2, page or hub should be given, got none: --onnx FILE, --pt2 FILE, --page FOLDER "
+                             "or --hub USER/NAME")
         _seed(seed); _at_least(-10, 10, psi=psi); _at_least(18, 99, opset=opset)
         for k,v,o in (('runtime',runtime,page), ('directions',directions,page), ('license',license,hub),
                       ('private',private,hub)):
             if v and not o:
-                raise ValueError(f"{k} should be given with --{'hub' if k in ('license','private') else 'page'}, got {v} without: add it, or leave {k} out")
+                raise ValueError(f"{k} should be given with --{'hub' if k in ('license','private') else 'page'}, got "
+                                 f"{v} without: add it, or leave {k} out")
         if hub: from semistyle.runs.share import check_repo; check_repo(hub)
         for o in (onnx, pt2):
             if o: _writable(o)
@@ -417,7 +422,8 @@ def semistyle_discover(
         _at_least(.001, kimg=kimg); _at_least(0, minutes=minutes); _at_least(0, 1, distinct=distinct); _seed(seed)
         _at_least(2, bs=bs); _at_least(1, resolution=resolution); _threads(threads)
         if bool(words)!=bool(clip):
-            raise ValueError(f"words and clip should be given together, got {'words' if words else 'clip'} alone: give both, or neither")
+            raise ValueError(f"words and clip should be given together, got {'words' if words else 'clip'} alone: give "
+                             "both, or neither")
         sentences = _sentences(words)
         from semistyle.runs.discover import run_discovery
         from semistyle.training.callbacks import TrainingDiverged
@@ -431,7 +437,8 @@ def semistyle_discover(
         if _launched()[0]: return
         for k,v in (res.get('metrics') or {}).items(): say(f'{k} {v:.3g}')
         if (done:=res['settings'].get('kimg', 0))<res['settings'].get('kimg_asked', 0):
-            say(f"stopped after {minutes:g} minutes with {done:.3g} of {kimg:g} kimg seen{', a first impression'*(done<kimg/10)}: more with --minutes and --resume")
+            say(f"stopped after {minutes:g} minutes with {done:.3g} of {kimg:g} kimg "
+                f"seen{', a first impression'*(done<kimg/10)}: more with --minutes and --resume")
         say(f"{len(res['names'])} directions, looked for with {res['features']}: {', '.join(res['names'])}")
         if res['left_out']: say(f"left out, as they repeat others: {len(res['left_out'])}")
         say(f'open {out}/report.html')
@@ -486,7 +493,8 @@ def semistyle_edit(
 @call_parse
 def semistyle_distill(
     model:str,            # Folder of a saved model, or the name of a shipped one; with --method a world, or a data set
-    directions:_param(str, 'Folder of directions found in it, or of a whole discovery, or .npy, .npz, .pt or .safetensors of them; none with --method',
+    directions:_param(str, 'Folder of directions found in it, or of a whole discovery, or .npy, .npz, .pt or '
+                           '.safetensors of them; none with --method',
                       nargs='?'),
     out:str='',           # Folder for the encoder, its picture and its scores; <model>-distilled by default
     method:str='',        # Learn from single pictures, without directions: beta-vae, factor-vae or beta-tcvae
@@ -508,10 +516,12 @@ def semistyle_distill(
     with _command(_kept(out)) as say:
         _at_least(2, pairs=pairs, dimensions=dimensions, n=n); _at_least(1, resolution=resolution)
         if resolution and not method:
-            raise ValueError(f"resolution should be given with --method, got {resolution} without: pictures of a generator have its own, leave it out")
+            raise ValueError(f"resolution should be given with --method, got {resolution} without: pictures of a "
+                             "generator have its own, leave it out")
         _at_least(.001, kimg=kimg); _at_least(0, minutes=minutes, beta=beta); _seed(seed)
         if bool(method)==bool(directions):
-            raise ValueError(f"directions or a --method should be given, got {'both' if method else 'neither'}: give one of them")
+            raise ValueError("directions or a --method should be given, got "
+                             f"{'both' if method else 'neither'}: give one of them")
         from semistyle.runs.distill import run_distillation,run_vae
         from semistyle.training.callbacks import TrainingDiverged
         more = dict(kimg=kimg, minutes=minutes, resume=resume, seed=seed, n=n,
@@ -655,4 +665,5 @@ _names_of_0_0_1 = dict(demo='demo', train='train', evaluate='eval', show='show',
 
 def __getattr__(name):
     if name in _names_of_0_0_1: return globals()[f'semistyle_{_names_of_0_0_1[name]}']
-    raise AttributeError(f"semistyle.cli has the commands {sorted('semistyle_'+o for o in _names_of_0_0_1.values())}, no {name!r}")
+    raise AttributeError("semistyle.cli has the commands "
+                         f"{sorted('semistyle_'+o for o in _names_of_0_0_1.values())}, no {name!r}")

@@ -115,7 +115,9 @@ def keep_freed_memory(
     trim,top_pad,mmap_least,mmap_max = -1,-2,-3,-4
     try: libc = ctypes.CDLL(None); mallopt,give_back = libc.mallopt,libc.malloc_trim
     except (AttributeError, OSError, TypeError): return False
-    how = {mmap_max:0, trim:2**31-1, top_pad:2**26} if keep else {mmap_max:65536, trim:2**17, top_pad:2**17, mmap_least:2**20}  # whatever has a megabyte goes back at once and whole
+    # whatever has a megabyte goes back at once and whole
+    how = {mmap_max:0, trim:2**31-1, top_pad:2**26} if keep else {mmap_max:65536, trim:2**17, top_pad:2**17,
+                                                                  mmap_least:2**20}
     told = all([mallopt(k, v) for k,v in how.items()])
     if not keep: give_back(0)
     return told
@@ -147,7 +149,8 @@ def check_number(
     if isinstance(v, kind) and not isinstance(v, bool) and low<=v<=high and math.isfinite(v) and not (above and v==low):
         return v
     most = f" and at most {high:g}" if high<math.inf else ''
-    raise ValueError(f"{name} should be a {'whole' if whole else 'finite'} number {'above' if above else 'of at least'} {low:g}{most}, got {v!r}")
+    raise ValueError(f"{name} should be a {'whole' if whole else 'finite'} number {'above' if above else 'of at least'} "
+                     f"{low:g}{most}, got {v!r}")
 
 def checked(
     f # Function whose arguments are annotated
@@ -202,7 +205,8 @@ def check_pictures(
     finite = math.isfinite(low) and math.isfinite(high)
     if finite and (high<=most or -2*low>=high): return img       # an untrained generator goes far beyond 1 both ways
     if not finite: raise ValueError(f"`{name}` should be finite images, got NaN or infinity: has a network diverged?")
-    raise ValueError(f"`{name}` should be images in about [-1,1], reach from {low:.3g} to {high:.3g}: divide bytes by 127.5 and take off 1")
+    raise ValueError(f"`{name}` should be images in about [-1,1], reach from {low:.3g} to {high:.3g}: divide bytes by "
+                     "127.5 and take off 1")
 
 # %% ../nbs/00_core.ipynb #d84dc6a8
 def check_names(
@@ -402,12 +406,14 @@ def check_folder(
         if (folder/name).exists() and not (folder/name).is_dir():
             raise ValueError(f"{folder/name} should be a folder, is a file: choose another folder than {folder}")
         if _lacks(folder/name, marker):
-            raise ValueError(f"{folder/name} should be empty or hold {marker}, holds other things: choose another folder than {folder}")
+            raise ValueError(f"{folder/name} should be empty or hold {marker}, holds other things: choose another "
+                             f"folder than {folder}")
     try: there = {o.name for o in folder.iterdir() if o.name[:1]!='.'}
     except FileNotFoundError: return
     if not (there-{*names, *markers}) or names[0] in there or any((folder/k/v).exists() for k,v in markers.items()):
         return
-    raise ValueError(f"{folder} should be new or empty, or hold {names[0]}, holds {', '.join(sorted(there)[:4])}: choose another folder")
+    raise ValueError(f"{folder} should be new or empty, or hold {names[0]}, holds {', '.join(sorted(there)[:4])}: "
+                     "choose another folder")
 
 # %% ../nbs/00_core.ipynb #7cabc83f
 @contextmanager
@@ -528,7 +534,8 @@ class _Work:
         self.done += n
         share = min(self.done/self.total, 1.)
         spent = time.monotonic()-self.start
-        if self.bar is None and share<1 and spent/share>self.patience and spent>min(1, self.patience):   # the first pieces may wait for a disk
+        # the first pieces may wait for a disk
+        if self.bar is None and share<1 and spent/share>self.patience and spent>min(1, self.patience):
             self.bar = progress_bar(range(1000), leave=False); self.bar.update(0)
             self.bar.start_t = self.bar.last_t = self.bar.start_t-spent
         if self.bar is not None: self.bar.update(int(1000*share))

@@ -40,8 +40,8 @@ def share_rows(
 )->Tensor:     # Their numbers, [n/parts], rising
     "Which images of a batch one of its parts has"
     if width%parts or n%width:
-        raise ValueError(f"a batch of {n} in rows of {width} should give {parts} parts as many whole columns each: make it a multiple of {width}, "
-                         f"and that one of {parts}")
+        raise ValueError(f"a batch of {n} in rows of {width} should give {parts} parts as many whole columns each: make "
+                         f"it a multiple of {width}, and that one of {parts}")
     return torch.arange(n).view(-1, parts, width//parts)[:,part].flatten()
 
 # %% ../nbs/03_processes.ipynb #1cb3bcc6
@@ -79,7 +79,8 @@ def randn_like_share(
     "Normal numbers for this part's images, of those for the whole batch"
     if not _now: return torch.randn_like(x)
     last = x.ndim==4 and x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-    layout = torch.channels_last if last else torch.contiguous_format          # numbers are drawn in the order of memory
+    # numbers are drawn in the order of memory
+    layout = torch.channels_last if last else torch.contiguous_format
     return share(torch.empty(whole(len(x)), *x.shape[1:], dtype=x.dtype, device=x.device,
                              memory_format=layout).normal_())
 
@@ -92,7 +93,8 @@ def _talking():
     try: yield
     except RuntimeError as e:
         why = (str(e).strip() or type(e).__name__).splitlines()[0][:160]
-        raise LostProcess(f"process {rank()} of {n_processes()} has lost another one ({why}): see which ended first and why, then go on from the last save") from e
+        raise LostProcess(f"process {rank()} of {n_processes()} has lost another one ({why}): see which ended first and "
+                          "why, then go on from the last save") from e
 
 def _seat():
     "Where tensors are while they are sent"
@@ -183,7 +185,8 @@ def share_out(
     items,n = [*items],n_processes()
     if n==1 or not _together: return [f(o) for o in items]
     mine = [f(o) for o in items[rank()::n] or items[:1]]
-    rows = torch.stack([torch.cat([t.double().flatten() for t in o]) for o in mine])   # what is float32 stays so to the bit
+    # what is float32 stays so to the bit
+    rows = torch.stack([torch.cat([t.double().flatten() for t in o]) for o in mine])
     per = -(-len(items)//n)
     rows = gather(torch.cat([rows, rows[:1].expand(per-len(rows), -1)])).view(n, per, -1)
     like = [(t.shape,t.dtype,t.device) for t in mine[0]]
@@ -195,8 +198,9 @@ def _backend():
     if not torch.cuda.is_available(): return 'gloo'
     local = int(os.environ.get('LOCAL_RANK') or 0)
     if local>=torch.cuda.device_count():
-        raise ValueError(f"there should be a card for each process of a machine, number {local} has none of {torch.cuda.device_count()}: launch fewer, or hide "
-                         "the cards by CUDA_VISIBLE_DEVICES= for processors alone")
+        raise ValueError(f"there should be a card for each process of a machine, number {local} has none of "
+                         f"{torch.cuda.device_count()}: launch fewer, or hide the cards by CUDA_VISIBLE_DEVICES= for "
+                         "processors alone")
     torch.cuda.set_device(local)
     return 'nccl'
 
@@ -223,16 +227,18 @@ def joined(
         with _waiting(gathering): yield
         return
     if not dist.is_available():
-        raise ValueError(f"{n} processes should be able to talk, this PyTorch was built without torch.distributed: launch one")
+        raise ValueError(f"{n} processes should be able to talk, this PyTorch was built without "
+                         "torch.distributed: launch one")
     backend,at = _backend(),':'.join(os.environ[o] for o in _told[2:])
     try: dist.init_process_group(backend, timeout=timedelta(minutes=minutes))
     except (RuntimeError, ValueError) as e:
         why = (str(e).strip() or type(e).__name__).splitlines()[0][:160]
-        raise LostProcess(f"process {me} should meet {n-1} more at {at}, did not ({why}): start all of them, and choose another port where that one is in "
-                          "use (torchrun --standalone finds a free one)") from e
+        raise LostProcess(f"process {me} should meet {n-1} more at {at}, did not ({why}): start all of them, and choose "
+                          "another port where that one is in use (torchrun --standalone finds a free one)") from e
     try:
         with _waiting(gathering): yield
-        with _talking(): dist.barrier()           # all part at once: who goes first would close the line to one that still listens
+        # all part at once: who goes first would close the line to one that still listens
+        with _talking(): dist.barrier()
     finally: dist.destroy_process_group()
 
 def leave_word_to_first(

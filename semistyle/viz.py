@@ -151,7 +151,8 @@ def turning_frames(
     def frame(v):
         codes = base.repeat(k, 1); codes.fill_diagonal_(v)
         return image_grid(generate(codes), **kwargs)
-    half = [frame(.5-.5*math.cos(2*math.pi*i/n_frames)) for i in range(n_frames//2+1)]          # the way back is the way there
+    # the way back is the way there
+    half = [frame(.5-.5*math.cos(2*math.pi*i/n_frames)) for i in range(n_frames//2+1)]
     return np.stack([half[min(i, n_frames-i)] for i in range(n_frames)])
 
 # %% ../nbs/01_viz.ipynb #a01455c4

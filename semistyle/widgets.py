@@ -73,7 +73,8 @@ def redraw(self:Sliders):
         self._show(img); self.message.value = ''
         self.seconds = time.perf_counter()-began
         if getattr(self._preview, 'tone', 0) is None: self._preview.learn(self.values, img)
-        for o in self.sliders.values(): o.continuous_update = self.seconds<.2         # slow ones follow when they are let go
+        # slow ones follow when they are let go
+        for o in self.sliders.values(): o.continuous_update = self.seconds<.2
     except Exception as e: self.message.value = to_xml(Span(B(type(e).__name__), f': {e}'), indent=False)
 
 @patch

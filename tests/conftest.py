@@ -63,7 +63,8 @@ def page(browser):
     pg.trouble = []
     pg.on('request', lambda r: r.url.startswith(('http://127.0.0.1:','ws://127.0.0.1:','data:','blob:'))
           or pg.trouble.append(f'outside: {r.url}'))
-    pg.on('requestfailed', lambda r: 'ERR_ABORTED' in (r.failure or '') or pg.trouble.append(f'failed: {r.url} {r.failure}'))  # aborted: by the page
+    # aborted: by the page
+    pg.on('requestfailed', lambda r: 'ERR_ABORTED' in (r.failure or '') or pg.trouble.append(f'failed: {r.url} {r.failure}'))
     pg.on('response', lambda r: r.status<400 or pg.trouble.append(f'{r.status}: {r.url}'))
     pg.on('pageerror', lambda e: pg.trouble.append(f'script: {e}'))
     yield pg

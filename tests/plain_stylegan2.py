@@ -194,11 +194,13 @@ class DiscriminatorBlock(nn.Module):
         kw = dict(activation='lrelu', conv_clamp=conv_clamp)
         self.resolution,self.architecture,self.num_layers = resolution,architecture,3+first
         if first: self.fromrgb = Conv2dLayer(img_channels, i, 1, **kw)
-        self.conv0,self.conv1 = Conv2dLayer(i, i, 3, **kw),Conv2dLayer(i, o, 3, down=2, resample_filter=resample_filter, **kw)
+        self.conv0,self.conv1 = Conv2dLayer(i, i, 3, **kw),Conv2dLayer(i, o, 3, down=2,
+                                                                       resample_filter=resample_filter, **kw)
         if architecture=='resnet': self.skip = Conv2dLayer(i, o, 1, bias=False, down=2, resample_filter=resample_filter)
     def forward(self, x):
         if hasattr(self, 'fromrgb'): x = self.fromrgb(x)
-        if self.architecture!='resnet': return self.conv1(self.conv0(x))        # of 'skip' not all: its pictures are not added here
+        # of 'skip' not all: its pictures are not added here
+        if self.architecture!='resnet': return self.conv1(self.conv0(x))
         return self.skip(x, .5**.5) + self.conv1(self.conv0(x), .5**.5)
 
 class DiscriminatorEpilogue(nn.Module):
@@ -289,7 +291,9 @@ class RosinalityDiscriminator(nn.Module):
         ch = channels[::-1]
         def conv(i, o, k=3): return nn.Sequential(Bag(weight=par(o, i, k, k)), Bag(bias=par(o, scale=.3)))
         def down(i, o, k, *more): return nn.Sequential(Bag(kernel=outer(taps)), Bag(weight=par(o, i, k, k)), *more)
-        self.convs = nn.Sequential(conv(3, ch[0], 1), *(Bag(conv1=conv(i, i), conv2=down(i, o, 3, Bag(bias=par(o, scale=.3))), skip=down(i, o, 1))
+        self.convs = nn.Sequential(conv(3, ch[0], 1),
+                                   *(Bag(conv1=conv(i, i), conv2=down(i, o, 3, Bag(bias=par(o, scale=.3))),
+                                         skip=down(i, o, 1))
                                                         for i,o in zip(ch, ch[1:])))
         self.final_conv = conv(ch[-1]+1, ch[-1])
         self.final_linear = nn.Sequential(lin(16*ch[-1], ch[-1]), lin(ch[-1], 1))

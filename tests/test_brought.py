@@ -135,7 +135,8 @@ LABELS = dict(csv='file,a\n0.png,1\n1.png,0\n2.png,1\n')
 @pytest.mark.parametrize('top', ['', 'mydata/', 'mydata\\', 'a/b/'])
 def test_a_table_inside_is_found(name, text, top, tmp_path):
     ds = load_dataset(zipped(tmp_path/'a.zip', {f'{top}{i}.png':grey(i)
-                                                for i in range(3)} | {top+name:text, f'__MACOSX{top[-1:] or "/"}._0.png':b''}))
+                                                for i in range(3)} | {top+name:text,
+                                                                      f'__MACOSX{top[-1:] or "/"}._0.png':b''}))
     assert ds.labelled and codes(ds)==[[1],[0],[1]] and name in ds.notes[0] and len(ds)==3
     assert not load_dataset(tmp_path/'a.zip', labels='none').labelled
 
@@ -157,7 +158,9 @@ def test_names_in_a_table(row, tmp_path):
 
 @pytest.mark.parametrize('text', [',file,a\n0,0.png,1\n1,1.png,0\n2,2.png,\n', '0.png,1\n1.png,0\n2.png,\n',
                                   'file;a\n0.png;True\n1.png;False\n2.png;NA\n',
-    ',file,a\n7,0.png,1\n3,1.png,0\n5,2.png,\n', 'Unnamed: 0.1,Unnamed: 0,file,a\n0,4,0.png,1\n1,2,1.png,0\n2,9,2.png,NA\n', 'file,a,\n0.png,1,\n1.png,0,\n2.png,.,\n',
+    ',file,a\n7,0.png,1\n3,1.png,0\n5,2.png,\n',
+    'Unnamed: 0.1,Unnamed: 0,file,a\n0,4,0.png,1\n1,2,1.png,0\n2,9,2.png,NA\n',
+    'file,a,\n0.png,1,\n1.png,0,\n2.png,.,\n',
     '{"file":{"0":"0.png","1":"1.png","2":"2.png"},"a":{"0":1,"1":0,"2":null}}',
                                   'file;a\n0.png;2,5\n1.png;0,25\n2.png;#N/A\n',
                                   'file,a\n0.png,80%\n1.png,5%\n2.png,missing\n',

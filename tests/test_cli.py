@@ -17,7 +17,8 @@ def test_help(name):
     r = run(name, '--help')
     assert r.code==0 and not r.err
     flags = re.findall(r'^  (--\w+)', r.out, re.M)
-    assert {'--seed','--out'} <= set(flags) or name in ('semistyle_train','semistyle_export')  # which writes what --onnx and --page name
+    # which writes what --onnx and --page name
+    assert {'--seed','--out'} <= set(flags) or name in ('semistyle_train','semistyle_export')
     for f in flags: assert re.search(rf'^  {f}( \S+)?\s+\w.*\w', r.out, re.M), f
 
 def test_page_of_commands():

@@ -28,7 +28,8 @@ def refused(says, make, *args, **kw):
     for o in [says] if isinstance(says, str) else says: assert o in text, text
 
 def left(folder):
-    return sorted(str(o.relative_to(folder)) for o in Path(folder).rglob('*') if o.is_file()) if Path(folder).exists() else []
+    return sorted(str(o.relative_to(folder))
+                  for o in Path(folder).rglob('*') if o.is_file()) if Path(folder).exists() else []
 
 def png(img, fmt='png', **kw):
     f = io.BytesIO(); Image.fromarray(img).save(f, fmt, **kw)
@@ -140,7 +141,8 @@ def test_wrong_arrays(tmp_path):
                                                          dat=np.zeros((48,2,8,8), np.uint8),
             info=np.int32([[t,e,2*a,l] for t in (4,9) for e in range(2) for a in range(3) for l in range(2)]*2)),
             partition='train', space=NORB)
-    refused('car_001_mesh.mat', load_dataset, cars_file(tmp_path/'c.tar.gz', **{'data/cars/car_001_mesh.mat':b'MATLAB 5.0'}), space=CARS)
+    refused('car_001_mesh.mat', load_dataset,
+            cars_file(tmp_path/'c.tar.gz', **{'data/cars/car_001_mesh.mat':b'MATLAB 5.0'}), space=CARS)
 
 def test_pickles_are_never_loaded(tmp_path):
     "The pickled metadata of dSprites stays unread, even when it would do harm"

@@ -33,7 +33,8 @@ KINDS = [*SEMI, ('world-16', {}), ('info-robot-32', dict(grow_share=0., kernels=
 def test_a_step_on_the_meta_device(monkeypatch, preset, how):
     "Both phases, lazy terms, both optimisers, mixed styles and averages: every shape fits, and nothing is left on the processor"
     if how.get('image_weight'): pytest.skip('which labels are known decides shapes')
-    monkeypatch.setattr(torch, 'autocast', lambda *args, **kwargs: nullcontext())       # there is none of the meta device
+    # there is none of the meta device
+    monkeypatch.setattr(torch, 'autocast', lambda *args, **kwargs: nullcontext())
     monkeypatch.setattr(torch, 'is_autocast_enabled', lambda *args: False)
     learn = learner(preset, 'meta', **how)
     learn.mix_ws = lambda z,c,ws: torch.cat([ws[:,:1], learn.generator.mapping(torch.randn_like(z), c)[:,1:]], 1)
@@ -53,7 +54,8 @@ def test_losses_on_a_fake_card(preset, how):
             learn = learner(preset, 'cuda', **how)
             learn.optimise = lambda name,loss: None
             for o in learn.cbs:
-                if getattr(o, 'interval', 1)>1: o.weight = lambda phase: 0.                # these differentiate, for which a card must be there
+                # these differentiate, for which a card must be there
+                if getattr(o, 'interval', 1)>1: o.weight = lambda phase: 0.
             learn._do_one_batch()
             assert {str(v.device) for v in learn.losses.values()}=={'cuda:0'}
     finally: _fold_matrix.cache_clear()

@@ -63,7 +63,8 @@ def test_a_subspace_of_a_million_stays_small(toy):
     import resource
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     s = informative_subspace(toy, 1_000_000, progress=False)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss-before < 200_000    # kB; a million vectors with their latents are more
+    # kB; a million vectors with their latents are more
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss-before < 200_000
     assert torch.allclose(s.eigenvalues[:2], torch.tensor([4.,1]), rtol=.01)
 
 def test_discovery_leaves_the_generator_and_the_random_stream_alone(toy):

@@ -25,7 +25,8 @@ def toy(): return KnownGenerator(num_ws=4, layers=(0,3))
 def model(tmp_path_factory):
     path,small = tmp_path_factory.mktemp('model')/'m',dict(channel_base=64, channel_max=8)
     set_seed(0)
-    save_model(path, dict(note='untrained'), generator=StyleGAN2Generator(16, z_dim=8, w_dim=16, mapping_layers=1, **small),
+    save_model(path, dict(note='untrained'),
+               generator=StyleGAN2Generator(16, z_dim=8, w_dim=16, mapping_layers=1, **small),
                discriminator=StyleGAN2Discriminator(16, **small))
     return path
 

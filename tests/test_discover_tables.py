@@ -46,7 +46,8 @@ def test_rows_are_scored_kept_and_skipped(model, tmp_path):
     assert files['contra-pt-pooled-0']['settings']['focus']=='pooled'
     looks = [files[f'contra-bi-{o}-0']['settings']['features'] for o in ('oracle','pixels','imagenet')]
     assert looks==['oracle','disc_pixels','efficientnet_lite0'] and files['latentclr-tau2-0']['settings']['term_args']==dict(tau=2)
-    assert {o.name for o in (tmp_path/'directions').iterdir()}=={'ganspace','recog-att'}      # the main table's, first seed
+    # the main table's, first seed
+    assert {o.name for o in (tmp_path/'directions').iterdir()}=={'ganspace','recog-att'}
     assert len(load_directions(tmp_path/'directions'/'ganspace', load_model(model).generator))==3
     before = {f:f.stat().st_mtime_ns for f in tmp_path.glob('*.json')}
     compute()

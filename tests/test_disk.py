@@ -43,7 +43,8 @@ print(failed, 'of', len(limits), 'failed and went on')
 """
 
 INODES = {'train':(2,4,5,6,8,10,12,14), 'discover':(3,5,7,9), 'pack':(3,5,6), 'edit':(3,5,7,9), 'eval':(2,3,4)}
-SIZES = {'train':(16,120,300,700), 'discover':(16,100,300), 'pack':(200,), 'edit':(16,80,200), 'eval':(4,)}   # kilobytes
+# kilobytes
+SIZES = {'train':(16,120,300,700), 'discover':(16,100,300), 'pack':(200,), 'edit':(16,80,200), 'eval':(4,)}
 
 @pytest.mark.slow
 @pytest.mark.parametrize('kind', INODES)
@@ -114,5 +115,6 @@ def test_a_limit_on_the_size_of_a_file(kb, tmp_path):
                        text=True, env=os.environ | ONE_THREAD, preexec_fn=limit)
     last = [o for o in p.stderr.replace('\r', '\n').split('\n') if o.strip()][-1]
     assert p.returncode==2 and 'could not write' in last and 'larger than is allowed here' in last and 'Traceback' not in p.stderr, p.stderr[-2000:]
-    r = run('semistyle_train', *args, '--out', tmp_path/'a') if not (tmp_path/'a'/'run.json').exists() else run('semistyle_train', '--out', tmp_path/'a', '--resume')
+    r = run('semistyle_train', *args, '--out',
+            tmp_path/'a') if not (tmp_path/'a'/'run.json').exists() else run('semistyle_train', '--out', tmp_path/'a', '--resume')
     assert r.code==0, r.err

@@ -45,7 +45,8 @@ def test_by_name(home, tmp_path):
     "Only what was asked for, in a table and as JSON with its protocol; given again, nothing is measured again"
     r,d = evaluate(home, 'semi', *QUICK, out=tmp_path/'m.json')
     assert r.code==0, r.err
-    want = ['l2','mig_gen'] + [f'ppl_{s}_{w}_disc' for s in 'zw' for w in ('full','end')] + [f'separability_{s}' for s in ('z','zc','w')]
+    want = ['l2','mig_gen'] + [f'ppl_{s}_{w}_disc' for s in 'zw'
+                               for w in ('full','end')] + [f'separability_{s}' for s in ('z','zc','w')]
     assert list(d['metrics'])==want and all(o['n']==2 for o in d['metrics'].values())
     assert re.search(rf"^l2 +{d['metrics']['l2']['mean']:.4f} ", r.out, re.M)
     p = d['protocols']
@@ -74,7 +75,8 @@ def test_all(home, tmp_path, monkeypatch, slow_too):
     r,d = evaluate(home, 'semi', '--metrics', 'all', '--samples', 1200, '--n', 1000, '--seeds', 1,
                    out=tmp_path/'m.json')
     assert r.code==0, r.err
-    few = {'factor_vae','beta_vae','turned'} # votes share one of 40 orientations in 64 pictures; this generator makes pictures from nothing
+    # votes share one of 40 orientations in 64 pictures; this generator makes pictures from nothing
+    few = {'factor_vae','beta_vae','turned'}
     assert set(d['skipped'])==NO_WEIGHTS|few and set(d['protocols'])==set(measures)-NO_WEIGHTS-few
     assert 'at least 10,000' in d['skipped']['factor_vae'] and 'factor_vae is left out: n should be' in r.err
     assert {'mig','l2_gen','render_ratio','modularity','separability_w','fd_disc','kd_disc',

@@ -43,8 +43,9 @@ def test_every_shipped_generator_without_our_code(tmp_path, name):
     assert r.code==0 and "of the generator's" in r.out, r.err
     e = ExportedGenerator(load_model(name).generator.eval(), 'const')
     x = e.example(n, 7); torch.save([*x.values()], tmp_path/'x.pt')
-    code = (f"import sys,torch; x = torch.load({str(tmp_path/'x.pt')!r}); y = torch.export.load({str(path)!r}).module()(*x); "
-            f"assert not [o for o in sys.modules if o.startswith('semistyle')]; torch.save(y.detach(), {str(tmp_path/'y.pt')!r})")
+    code = (f"import sys,torch; x = torch.load({str(tmp_path/'x.pt')!r}); y = "
+            f"torch.export.load({str(path)!r}).module()(*x); assert not [o for o in sys.modules if "
+            f"o.startswith('semistyle')]; torch.save(y.detach(), {str(tmp_path/'y.pt')!r})")
     subprocess.run([sys.executable, '-c', code], check=True, cwd=tmp_path)
     with torch.no_grad(): assert (torch.load(tmp_path/'y.pt')-e(*x.values())).abs().max()<1e-4
 
@@ -139,7 +140,8 @@ def test_small_quick_and_labelled(opened, page):
     tab,_,_ = opened
     assert page.stat().st_size<12e6
     for key in ('Home','End'): turn(tab, 1, key)
-    assert int(tab.evaluate('document.body.dataset.ms'))<1000                # a laptop draws in under 100 ms; a busy machine is given time
+    # a laptop draws in under 100 ms; a busy machine is given time
+    assert int(tab.evaluate('document.body.dataset.ms'))<1000
     for i in range(9):
         assert tab.get_by_label(load_model('robot-64').space.names[i].replace('_', ' '), exact=True).count()==1
     tab.set_viewport_size(dict(width=360, height=800))
@@ -168,7 +170,8 @@ def test_directions_and_names_that_are_html(browser, tmp_path, runtime):
     tab.close()
 
 @pytest.mark.parametrize('kw', [dict(c_dim=3), *(pytest.param(o, marks=pytest.mark.slow) for o in (
-    dict(), dict(res=32, conv_clamp=256.), dict(architecture='resnet'), dict(architecture='orig'), dict(resample_filter=[1,2,3,4,5]),
+    dict(), dict(res=32, conv_clamp=256.), dict(architecture='resnet'), dict(architecture='orig'),
+    dict(resample_filter=[1,2,3,4,5]),
     dict(img_channels=1, use_noise=False)))], ids=str)
 def test_imported_generators(tmp_path, kw):
     "What NVIDIA's program trained, as a graph: every kind of network that is imported"

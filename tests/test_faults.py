@@ -165,7 +165,8 @@ def test_other_arguments(trained, tmp_path):
     refuses('semistyle_show', model, '--kind', 'faces', says=['kind should be one of grid, traversals', "got 'faces'"])
     refuses('semistyle_show', model, '--kind', 'grid', '--out', tmp_path/'a.jpg', says=['out should end in .png'])
     refuses('semistyle_show', model, '--out', tmp_path, says=['out should end in .png or .gif'])
-    refuses('semistyle_bench', 'everything', says=['what should be train, render, metrics, data, discover, memory, processes, gpu or pkl'])
+    refuses('semistyle_bench', 'everything', says=['what should be train, render, metrics, data, discover, memory, '
+                                                   'processes, gpu or pkl'])
     refuses('semistyle_bench', 'train', '--resolution', 48, says=['preset should be one of'])
     refuses('semistyle_demo', '--minutes', .1, '--out', tmp_path/'d', says=['minutes should be at least 0.5, got 0.1'])
     refuses('semistyle_demo', '--eta', 0, '--out', tmp_path/'d', says=['at least one label'])
@@ -236,7 +237,8 @@ def test_a_clock_that_jumps(tmp_path, monkeypatch):
 def test_only_leftovers_ask_the_wall_clock():
     "It may jump, and goes on while a machine sleeps; `time.monotonic` does neither on Linux. Files have no other time, so what is left of saves is told old by it"
     from conftest import ROOT
-    asks = [f'{p.name}: {o.strip()}' for p in (ROOT/'semistyle').rglob('*.py') for o in p.read_text().split('\n') if 'time.time(' in o or 'datetime' in o and o!='from datetime import timedelta' or 'utcnow' in o]
+    asks = [f'{p.name}: {o.strip()}' for p in (ROOT/'semistyle').rglob('*.py')
+            for o in p.read_text().split('\n') if 'time.time(' in o or 'datetime' in o and o!='from datetime import timedelta' or 'utcnow' in o]
     assert len(asks)==1 and asks[0].startswith('core.py: if mine is False or time.time()-o.stat().st_mtime <= (3600'), asks
 
 def test_ten_thousand_folders_beside_each_other(trained, tmp_path):

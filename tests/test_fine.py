@@ -57,9 +57,11 @@ def test_unseen_photographs(fine):
     assert np.abs(both-np.asarray(Image.open(fine/'alone'/'edited'/'photo1.png'))).max()<=1
 
 @pytest.mark.parametrize('args,says', [
-    (('--model','robot-64','--fine'), 'robot-64 should turn pictures, for --fine, makes them from nothing: give --project'),
+    (('--model','robot-64','--fine'), 'robot-64 should turn pictures, for --fine, makes them from '
+                                      'nothing: give --project'),
     (('--model','MODEL','--project'), 'needs no projection: give --fine in place of --project'),
-    (('--model','MODEL'), 'photographs need --project and a --model to project them with, or --fine and one that turns pictures'),
+    (('--model','MODEL'), 'photographs need --project and a --model to project them with, or --fine '
+                          'and one that turns pictures'),
     (('--model','MODEL','--fine','--factor','robot_x=1'), "factor should be one of ['lighting_intensity'")])
 def test_refused(fine, args, says):
     refuses('semistyle_edit', fine/'photo0.png', *[str(fine/'run'/'model') if o=='MODEL' else o for o in args], '--out',

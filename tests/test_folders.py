@@ -35,7 +35,10 @@ THEIRS = dict(thesis=['thesis.tex'], directions=['directions/a.jpg'], edited=['e
 
 def held(folder): return {str(o.relative_to(folder)):o.read_bytes() for o in folder.rglob('*') if o.is_file()}
 
-@pytest.mark.parametrize('name,theirs', [(a,b) for a in COMMANDS for b in ('thesis', dict(discover='directions', edit='edited', distill='vae', vae='vae').get(a, 'model'), 'state')])
+@pytest.mark.parametrize('name,theirs',
+                         [(a,b) for a in COMMANDS for b in ('thesis',
+                                                            dict(discover='directions', edit='edited', distill='vae',
+                                                                 vae='vae').get(a, 'model'), 'state')])
 def test_a_folder_of_other_things_is_refused_before_time_is_spent(home, tmp_path, monkeypatch, name, theirs):
     out = tmp_path/'out'
     for o in THEIRS[theirs]: (out/o).parent.mkdir(parents=True, exist_ok=True); (out/o).write_text('theirs')

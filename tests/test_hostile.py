@@ -106,7 +106,9 @@ STORES = {
     'codes of other shape': dict(codes=npy("'<f4'", '(1,)', b'\0'*4)),
     'more images than bytes': dict(n=10**15), 'a negative number': dict(n=-6), 'a shape of none': dict(shape=[0,0,0]),
     'chunks of nothing': dict(chunk=0),
-    'an offset before the file': dict(offset=-9), 'a space of huge factors': dict(space=dict(names=['a'], sizes=[10**18])), 'a space of text': dict(space='a'), 'a name of script': dict(name=SCRIPT)}
+    'an offset before the file': dict(offset=-9),
+    'a space of huge factors': dict(space=dict(names=['a'], sizes=[10**18])), 'a space of text': dict(space='a'),
+    'a name of script': dict(name=SCRIPT)}
 
 def npz(tmp, **arrays):
     np.savez(tmp/'dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz', **arrays)
@@ -195,8 +197,11 @@ CASES = {
     **{f'safetensors: {k}':lambda t, v=v: load_model(model(t/'m', v)) for k,v in SAFETENSORS.items()},
     **{f'import: {k}':lambda t, v=v: imported(t, v) for k,v in SAFETENSORS.items()},
     'import: many names of nothing':lambda t: imported(t, claims()),
-    'import: a name of script':lambda t: imported(t, header(json.dumps({SCRIPT:dict(dtype='F32', shape=[2], data_offsets=[0,8])}), b'\0'*8)),
-    **{f'arguments: {k}':lambda t, v=v: load_model(model(t/'m', args=dict(img_resolution=8, z_dim=2, img_channels=1, width=4, hidden=8) | v)) for k,v in ARGS.items()},
+    'import: a name of script':lambda t: imported(t,
+                                                  header(json.dumps({SCRIPT:dict(dtype='F32', shape=[2], data_offsets=[0,8])}), b'\0'*8)),
+    **{f'arguments: {k}':lambda t, v=v: load_model(model(t/'m',
+                                                         args=dict(img_resolution=8, z_dim=2, img_channels=1, width=4,
+                                                                   hidden=8) | v)) for k,v in ARGS.items()},
     'arguments: endless layers':lambda t: load_model(generator_model(t/'m', mapping_layers=10**9)),
     'arguments: a huge generator':lambda t: load_model(generator_model(t/'m', channel_base=2**40, channel_max=2**30)),
     'class: a function of os':lambda t: load_model(model(t/'m', **{'class':'os:system'})),
@@ -219,7 +224,8 @@ def opened(make, tmp):
     r,w = os.pipe()
     start,pid = time.monotonic(),os.fork()
     if not pid:
-        os.close(r); os.chdir(tmp); signal.alarm(60); keep_freed_memory(); said,code = '',0 # as in a training: what is asked for is then filled
+        # as in a training: what is asked for is then filled
+        os.close(r); os.chdir(tmp); signal.alarm(60); keep_freed_memory(); said,code = '',0
         try: make(tmp)
         except (ValueError, OSError) as e: said,code = str(e),2
         except BaseException as e: said,code = f'{type(e).__name__}: {e}',1

@@ -60,7 +60,8 @@ class Hub(http.server.BaseHTTPRequestHandler):
             return self.answer(404, dict(error='not found'), X_Error_Code='EntryNotFound', X_Repo_Commit=s.commit)
         data = repo[m[3]]; start = int((self.headers.get('Range') or 'bytes=0-')[6:].split('-')[0])
         about = {'ETag':f'"{hashlib.sha256(data).hexdigest()}"', 'X_Repo_Commit':s.commit, 'Accept_Ranges':'bytes'}
-        if self.command=='GET' and m[3]==s.breaks and not start:                       # half of it, and the line is dead
+        # half of it, and the line is dead
+        if self.command=='GET' and m[3]==s.breaks and not start:
             self.send_response(200)
             for k,v in (about | {'Content-Length':len(data)}).items(): self.send_header(k.replace('_', '-'), str(v))
             self.end_headers(); self.wfile.write(data[:len(data)//2]); self.wfile.flush(); s.breaks = None
@@ -171,7 +172,8 @@ def test_not_reachable(server, monkeypatch):
     monkeypatch.setattr('huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE',
                         f'http://127.0.0.1:{port}'+'/{repo_id}/resolve/{revision}/{filename}')
     monkeypatch.setattr('huggingface_hub.constants.ENDPOINT', f'http://127.0.0.1:{port}')
-    with pytest.raises(ValueError, match='could not be fetched and is not in the cache: check the connection|the Hub failed with user/else'):
+    with pytest.raises(ValueError, match='could not be fetched and is not in the cache: check the connection|the Hub '
+                                         'failed with user/else'):
         load_model('user/else')
 
 def test_commands(server, tmp_path):

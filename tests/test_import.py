@@ -130,7 +130,8 @@ def test_the_older_discriminator_by_its_definition(tmp_path):
     sd = {k:v.double() for k,v in d.state_dict().items()}
     (tmp_path/'a').mkdir(); (tmp_path/'b').mkdir()
     torch.save(dict(G=generator().state_dict(), D=d.state_dict()), tmp_path/'b'/'net.pt')
-    whole,states = imported(tmp_path/'a', nvidia_pickle(G_ema=generator(), D=d)),import_model(tmp_path/'b'/'net.pt', tmp_path/'b'/'out')
+    whole,states = imported(tmp_path/'a',
+                            nvidia_pickle(G_ema=generator(), D=d)),import_model(tmp_path/'b'/'net.pt', tmp_path/'b'/'out')
     img = torch.randn(4,3,16,16); x,maps = img.double(),[]
     def layer(name, x, k, down=False): return _conv(x, sd[f'{name}.weight'], sd[f'{name}.bias'], k, down)
     torch.set_default_dtype(torch.float64)
@@ -138,7 +139,8 @@ def test_the_older_discriminator_by_its_definition(tmp_path):
         x = layer('b16.fromrgb', x, 1)
         for r in (16,8): maps.append(x); x = layer(f'b{r}.conv1', layer(f'b{r}.conv0', x, 3), 3, True)
         maps.append(x)
-        dev = ((x-x.mean(0)).square().mean(0)+1e-8).sqrt().mean()                                     # one group of four
+        # one group of four
+        dev = ((x-x.mean(0)).square().mean(0)+1e-8).sqrt().mean()
         x = layer('b4.conv', torch.cat([x, dev.expand(4,1,4,4)], 1), 3).flatten(1)
         x = torch.nn.functional.leaky_relu(x@sd['b4.fc.weight'].T/x.shape[1]**.5+sd['b4.fc.bias'], .2)*2**.5
         want = (x@sd['b4.out.weight'].T/x.shape[1]**.5+sd['b4.out.bias'])[:,0]
@@ -576,7 +578,8 @@ def test_nvidias_safetensors(tmp_path, kw, wrap):
     m = import_model(tmp_path/'model.safetensors', tmp_path/'out')
     same_pictures(theirs, m.generator, torch.eye(3) if 'c_dim' in kw else None)
     r = m.config['imported']
-    assert r['notes']==['a state dict does not say these, so they are assumed: activation lrelu, lr_multiplier 0.01, conv_clamp 256']
+    assert r['notes']==['a state dict does not say these, so they are assumed: activation lrelu, lr_multiplier 0.01, '
+                        'conv_clamp 256']
     assert 'conv_clamp 256' in m.card and r['format']=='NVIDIA state dict' and set(r['unread'])<={'encoder','G'}
 
 @pytest.mark.parametrize('name', ['', 'g_ema', 'decoder'])
@@ -635,7 +638,8 @@ def swagan(buffers=True):
     for k in [k for k in s if k.startswith('to_rgb') and 'modulation' not in k and 'kernel' not in k]:
         s[k] = torch.cat([s[k]]*4, 1)
     if buffers:
-        s |= {f'{m}{w}.{b}':torch.ones(2,2) for m in ('','to_rgbs.0.','to_rgbs.1.') for w in ('iwt','dwt') for b in ('ll','lh','hl','hh')}
+        s |= {f'{m}{w}.{b}':torch.ones(2,2) for m in ('','to_rgbs.0.','to_rgbs.1.') for w in ('iwt','dwt')
+              for b in ('ll','lh','hl','hh')}
     return s
 
 @pytest.mark.parametrize('make,says', [
@@ -683,7 +687,9 @@ def test_unknown_tensors_elsewhere(tmp_path):
 def test_a_decoder_of_an_encoders_checkpoint(tmp_path):
     "The generator is a part of a state dict, with an average for every style: it is read, the rest listed"
     g = plain.RosinalityGenerator(16, 16, 3, CHANNELS)
-    torch.save(dict(state_dict={f'decoder.{k}':v for k,v in g.state_dict().items()} | {'encoder.a.weight':torch.ones(3), 'encoder.b.weight':torch.ones(3)},
+    torch.save(dict(state_dict={f'decoder.{k}':v
+                                for k,v in g.state_dict().items()} | {'encoder.a.weight':torch.ones(3),
+                                                                      'encoder.b.weight':torch.ones(3)},
                     latent_avg=torch.ones(6,16), opts=dict(path=Path('x'))), tmp_path/'e4e.pt')
     m = import_model(tmp_path/'e4e.pt', tmp_path/'out')
     ws = torch.randn(2,6,16)

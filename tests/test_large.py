@@ -10,8 +10,9 @@ from semistyle.models.stylegan2 import StyleGAN2Discriminator,StyleGAN2Generator
 
 def measured(*args):
     "A command in a process of its own: its exit code, what it said, and its largest memory in GB"
-    code = (f'import atexit,runpy,sys; from semistyle.bench.memory import peak_mb; atexit.register(lambda: print("peak", peak_mb(), file=sys.stderr));'
-            f'sys.argv = {[commands.script(args[0]), *map(str, args[1:])]!r}; runpy.run_path(sys.argv[0], run_name="__main__")')
+    code = ('import atexit,runpy,sys; from semistyle.bench.memory import peak_mb; atexit.register(lambda: '
+            'print("peak", peak_mb(), file=sys.stderr));sys.argv = '
+            f'{[commands.script(args[0]), *map(str, args[1:])]!r}; runpy.run_path(sys.argv[0], run_name="__main__")')
     p = subprocess.run([sys.executable,'-W','ignore','-c',code], capture_output=True, text=True,
                        env=os.environ | commands.ONE_THREAD)
     return p.returncode,p.stdout+p.stderr,float(p.stderr.split('peak ')[-1].split()[0])/1024
@@ -25,7 +26,8 @@ def thin(tmp_path_factory):
     "256 pixels and few maps, so that it is quick: with classes, and a discriminator"
     torch.manual_seed(0); out,small = tmp_path_factory.mktemp('thin')/'thin',dict(channel_base=512, channel_max=8)
     g = plain.Generator(16, 3, 16, 256, 3, dict(num_layers=2), **small)
-    (out.parent/'thin.pkl').write_bytes(nvidia_pickle(G_ema=g, D=plain.Discriminator(3, 256, 3, mapping_kwargs=dict(num_layers=2), **small)))
+    (out.parent/'thin.pkl').write_bytes(nvidia_pickle(G_ema=g,
+                                                      D=plain.Discriminator(3, 256, 3, mapping_kwargs=dict(num_layers=2), **small)))
     done('semistyle_import', out.parent/'thin.pkl', '--out', out, '--n', 2)
     return out
 
@@ -51,7 +53,8 @@ def test_gradients_of_large_pictures_are_those_of_all_at_once():
                            channel_max=8).eval().requires_grad_(False)
     ws = torch.randn(2, g.num_ws, 8, requires_grad=True)
     got, = torch.autograd.grad(g.synthesis(ws, noise_mode='const').square().mean(), ws)
-    g.train(); want, = torch.autograd.grad(g.synthesis(ws, noise_mode='const').square().mean(), ws)   # in training nothing is computed again
+    # in training nothing is computed again
+    g.train(); want, = torch.autograd.grad(g.synthesis(ws, noise_mode='const').square().mean(), ws)
     assert (got-want).abs().max()<1e-5*want.abs().max()
 
 def test_projected_noise_is_that_which_is_searched():

@@ -156,7 +156,8 @@ def test_drawn_heads(tmp_path):
             '--eta',.2, '--set', f'img_resolution=16 bs=8 labelled_bs=4 {NETS}')
     assert r.code==0, r.err
     m = load_model(tmp_path/'run'/'model')
-    assert (m.space.n_factors,m.space.names[-1],m.config['world'])==(40,'Young','celeba') and m.config['settings']['gamma_g']==1
+    assert (m.space.n_factors,m.space.names[-1],
+            m.config['world'])==(40,'Young','celeba') and m.config['settings']['gamma_g']==1
     assert run('semistyle_show', tmp_path/'run'/'model', '--out', tmp_path/'rows.png').code==0
 
 def test_celeba(tmp_path):

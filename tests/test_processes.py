@@ -76,7 +76,8 @@ def test_one_process_equals_two(grads, kind, n, passes):
     first = [k for k in one if re.match(r'[1-4]\.', k)]
     assert len({k.split('.')[0] for k in first})>=3
     assert furthest(one, many, [k for k in first if k[0]=='1'])<5e-5
-    assert furthest(one, many, first)<2e-3 and furthest(one, many, ['w_avg','ema'])<1e-3  # after a step rounding has grown
+    # after a step rounding has grown
+    assert furthest(one, many, first)<2e-3 and furthest(one, many, ['w_avg','ema'])<1e-3
     assert furthest(one, many, [k for k in one if k.startswith('losses.')])<5e-3
 
 def test_path_lengths_over_passes(grads):
@@ -156,7 +157,8 @@ def test_what_cannot_be_shared(tmp_path):
 def test_other_commands_are_for_one_process(tmp_path):
     script = Path(sys.executable).parent/'semistyle_show'
     code,_,err = ended(torchrun(2, script, 'robot-64', '--out', tmp_path/'x.png'))
-    assert code and said(err, 'semistyle_show')==['there should be one process of this command, 2 were launched: start it by its name alone']
+    assert code and said(err, 'semistyle_show')==['there should be one process of this command, 2 were launched: start '
+                                                  'it by its name alone']
 
 def test_measures_of_one_and_two_processes(tmp_path):
     "Repeats are shared, and the numbers are those of one process to the bit; a repeat that the file lacks alone is made again; what fails is said once"
@@ -190,7 +192,8 @@ def test_nobody_else_comes(taken):
                                              TORCH_CPP_LOG_LEVEL='FATAL')
         p = subprocess.run([sys.executable,'-c',code], capture_output=True, text=True, env=env, timeout=200)
     last = p.stderr.strip().splitlines()[-1]
-    assert p.returncode==1 and last.startswith(f'semistyle.processes.LostProcess: process 0 should meet 1 more at 127.0.0.1:{port}'), p.stderr
+    assert p.returncode==1 and last.startswith('semistyle.processes.LostProcess: process 0 should meet 1 more at '
+                                               f'127.0.0.1:{port}'), p.stderr
     assert 'choose another port where that one is in use' in last
 
 @pytest.mark.slow

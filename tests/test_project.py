@@ -99,7 +99,8 @@ def test_every_name_is_known():
         known = vars(import_module('.'.join(p.relative_to(ROOT).with_suffix('').parts))).keys() | vars(builtins).keys()
         odd = names_in(compile(p.read_text(), str(p), 'exec'))-known-{'__module__','__qualname__','__name__',
                                                                       '__annotations__'}
-        scopes = {o for n in ast.walk(ast.parse(p.read_text())) if isinstance(n, ast.ClassDef) for m in ast.walk(n) for o in
+        scopes = {o for n in ast.walk(ast.parse(p.read_text())) if isinstance(n, ast.ClassDef) for m in ast.walk(n)
+                  for o in
                   ([m.id] if isinstance(m, ast.Name)
                    and isinstance(m.ctx, ast.Store) else [m.name] if isinstance(m, ast.FunctionDef) else [])}
         if odd-scopes: lost[p.name] = odd-scopes
@@ -116,9 +117,11 @@ for line in sys.argv[1:]:
 
 def test_every_promise_has_its_tests():
     "Each `pytest` line of the page selects tests, each target of `make` exists, and the numbers of cases are those that there are"
-    text = ''.join(''.join(c['source']) for c in json.loads((ROOT/'nbs'/'promises.ipynb').read_text())['cells'] if c['cell_type']=='markdown')
+    text = ''.join(''.join(c['source'])
+                   for c in json.loads((ROOT/'nbs'/'promises.ipynb').read_text())['cells'] if c['cell_type']=='markdown')
     lines = re.findall(r'`pytest ([^`]*)`', text)
-    files = re.findall(r'`pytest [^`]*?(tests/\S+)[^`]*`[^|]*?`(-k [^`]*)`', text)                     # "`pytest tests/a.py -k b`, and `-k c`"
+    # "`pytest tests/a.py -k b`, and `-k c`"
+    files = re.findall(r'`pytest [^`]*?(tests/\S+)[^`]*`[^|]*?`(-k [^`]*)`', text)
     lines += [f'{f} {k}' for f,k in files]
     assert len(lines)>=12
     r = subprocess.run([sys.executable, '-W', 'ignore', '-c', COLLECT, *lines], capture_output=True, text=True,

@@ -5,7 +5,8 @@ import numpy as np, pytest, torch
 from semistyle.metrics.quality import FeatureStats,Inception,evaluate_quality,frechet_distance,kernel_distance,precision_recall
 from semistyle.models.features import DiscriminatorFeatures,VGG16,as_features,lpips_vgg
 
-fidelity = pytest.importorskip('torch_fidelity', reason="torch-fidelity is not installed: pip install 'semistyle[quality]'")
+fidelity = pytest.importorskip('torch_fidelity', reason="torch-fidelity is not installed: pip install "
+                                                        "'semistyle[quality]'")
 from torch_fidelity import metric_fid,metric_kid,metric_prc
 
 @pytest.fixture
@@ -62,7 +63,8 @@ def test_inception_is_theirs_and_a_stand_in_is_named(inception_weights):
     path,net = inception_weights
     ours,x = Inception(path),torch.randint(0, 256, (2,3,32,32)).byte()
     assert torch.equal(ours(x), net(x)[0]) and torch.equal(ours(x[:,:1]), net(x[:,:1].repeat(1,3,1,1))[0])
-    assert ours.name.startswith('inception_') and not ours.training      # random weights under the published file's name
+    # random weights under the published file's name
+    assert ours.name.startswith('inception_') and not ours.training
     res = evaluate_quality(lambda n: torch.rand(n,3,32,32)*2-1, torch.rand(4,3,32,32)*2-1, ours, n=4, metrics='kd',
                            subset_size=2, cache_dir=path.parent/'cache')
     assert {f'kd_{ours.name}',f'kd_{ours.name}_std','protocol'} == set(res)
@@ -123,7 +125,8 @@ print(sizes)
 """
 def test_memory_is_flat_in_the_number_of_pictures(tmp_path):
     few,many = json.loads(subprocess.check_output([sys.executable,'-c',MEMORY,str(tmp_path)], text=True))
-    assert many-few < 30, f'{few:.0f} MB for 500 pictures, {many:.0f} MB for 2,500'     # 2,000 more pictures are 98 MB as floats
+    # 2,000 more pictures are 98 MB as floats
+    assert many-few < 30, f'{few:.0f} MB for 500 pictures, {many:.0f} MB for 2,500'
 
 def test_cache_that_cannot_be_written_warns(tmp_path):
     (tmp_path/'file').touch()

@@ -86,6 +86,7 @@ def test_tutorial(nb, page, tmp_path):
         page.keyboard.press('Control+s')
         page.wait_for_function("() => !document.querySelector('.jp-mod-dirty')", timeout=20_000)
         assert not page.trouble
-    outs = [o for c in json.loads((folder/nb.name).read_text())['cells'] if c['cell_type']=='code' for o in c['outputs']]
+    outs = [o for c in json.loads((folder/nb.name).read_text())['cells'] if c['cell_type']=='code'
+            for o in c['outputs']]
     assert sum('image/png' in o.get('data', {}) for o in outs) >= max(saved, 1)
     assert not [o for o in outs if o['output_type']=='error']

@@ -146,14 +146,16 @@ def test_memory_and_pace_over_thousands_of_batches(tmp_path):
     torch.set_num_threads(1)
     out,parts,nets = tmp_path/'a',[],[f'{o}_args.channel_{k}' for o in 'gd' for k in ('base=128','max=16')]
     for stop,leak in ((BATCHES//2,0), (BATCHES,0), (BATCHES*3//2,1024)):
-        run_ = plan_run(out, resume=True) if out.exists() else plan_run(out, world='sprites', preset='robot-16', kimg=BATCHES*.016, items=nets)
+        run_ = plan_run(out, resume=True) if out.exists() else plan_run(out, world='sprites', preset='robot-16',
+                                                                        kimg=BATCHES*.016, items=nets)
         parts.append(Watch(stop, BATCHES//16, leak))
         with pytest.raises(Cut): train_run(out, run_, save_kimg=BATCHES*.004, progress=False, cbs=[parts[-1]])
     def growth(o): return statistics.median(b-a for a,b in zip(o.kb, o.kb[1:]))/o.every
     def pace(times): return statistics.median(times)
     fifth = BATCHES//10
     print([f'{growth(o):.2f} KB a batch' for o in parts],
-          f'{1000*pace(parts[0].times[:fifth]):.1f} ms a batch at first, {1000*pace(parts[1].times[-fifth:]):.1f} at last')
+          f'{1000*pace(parts[0].times[:fifth]):.1f} ms a batch at first, '
+          f'{1000*pace(parts[1].times[-fifth:]):.1f} at last')
     assert max(growth(o) for o in parts[:2])<.5<.9<growth(parts[2])
     assert pace(parts[1].times[-fifth:])<1.25*pace(parts[0].times[:fifth])
 

@@ -31,8 +31,10 @@ ABOUT = {
     'spectrum_ratio': "power at the highest spatial frequencies, as a multiple of true pictures': 1 is best",
     'fd_oracle': "Frechet distance to the world's pictures in features of its oracle: 0 is best",
     'precision_oracle': 'share of its pictures that lie among real ones, to these features: 1 is best',
-    'turn_ratio': "edited pictures' squared distance from the true ones, as a share of what it was before the edit, mean over factors: 0 is best",
-    'kept': 'distance of pictures from themselves where nothing is to change, as a share of that between two: 0 is best',
+    'turn_ratio': "edited pictures' squared distance from the true ones, as a share of what it was before the edit, "
+                  "mean over factors: 0 is best",
+    'kept': 'distance of pictures from themselves where nothing is to change, as a share of that '
+            'between two: 0 is best',
     'recall_oracle': 'share of real pictures that lie among its own, to these features: 1 is best'}
 NUMBERS = {4:'four', 6:'six', 7:'seven', 9:'nine'}
 STAND_IN = dict(robot='Isaac3D', shapes='3DShapes', room='Falcor3D')
@@ -63,23 +65,28 @@ def card(name, config, networks, metrics, n, seeds):
     made = [f"- {k}: {f'`{v}`' if k=='command' else f'{v:g}' if isinstance(v, float) else v}"
             for k,v in facts.items() if v is not None]
     rows = [f"| {k} | {v['mean']:.4f} | {v['std']:.4f} | {v['n']} | {about(k)} |" for k,v in metrics.items()]
-    what = (f'Reads the {k} factors of a picture. Trained on all labels of the world; it is the measuring instrument behind MIG-gen and L2-gen, and the numbers '
-            'below, of real pictures, are the ceiling that a generator can reach.' if oracle else
+    what = (f'Reads the {k} factors of a picture. Trained on all labels of the world; it is the '
+            'measuring instrument behind MIG-gen and L2-gen, and the numbers below, of real '
+            'pictures, are the ceiling that a generator can reach.' if oracle else
             'An unconditional StyleGAN2, which saw no label, and its discriminator: what it knows is to be discovered.' if plain else
-            f'A generator that turns the {k} taught factors of given pictures, also of things that training never had, and its discriminator with the encoder.' if fine else
+            f'A generator that turns the {k} taught factors of given pictures, also of things that training never had, '
+            'and its discriminator with the encoder.' if fine else
             f'A generator whose {k} factors can be turned by name, and its discriminator with the encoder.')
-    return '\n'.join([f'# {name}\n', what, f"\n## World\n\n`load_world({config['world']!r}, resolution={config['resolution']})`: rendered pictures with the factor grid of {real}. "
+    return '\n'.join([f'# {name}\n', what,
+                      f"\n## World\n\n`load_world({config['world']!r}, resolution={config['resolution']})`: rendered pictures with the factor grid of {real}. "
         f'They are not {real}, and numbers on them carry this name.\n', '## Networks\n', *sizes,
                       '\n## How it was made\n', *made,
         f"- machine: {machine_info()['cores']} cores, no GPU",
-                      f'\n## Measured\n\n{n:,} pictures for each measure (a fifth for `render_ratio`, 200 for cosines and `spectrum_ratio`), seeds {list(seeds)}.\n',
+                      f'\n## Measured\n\n{n:,} pictures for each measure (a fifth for `render_ratio`, 200 for cosines '
+                      f'and `spectrum_ratio`), seeds {list(seeds)}.\n',
         '| measure | mean | s.d. | N | |', '|---|---|---|---|---|', *rows, *unlike(config), ''])
 
 PUT_BACK = {'g_args.use_noise':'noise', 'style_mixing':'style_mixing', 'g_args.mapping_layers':'mapping_8',
             'g_args.mapping_lr_mul':'mapping_8',
             'g_args.c_embed':'embedded_code', 'grid_codes':'free_codes', 'lr_g':'published_rates',
             'lr_d':'published_rates', 'betas':'published_rates',
-            'r1_gamma':'r1_10', 'grow_kimg':'no_growing', 'grow_share':'no_growing'}  # Setting -> the row of the table of departures that has the paper's
+            # Setting -> the row of the table of departures that has the paper's
+            'r1_gamma':'r1_10', 'grow_kimg':'no_growing', 'grow_share':'no_growing'}
 
 def effects():
     "Setting -> what MIG-gen became where it was as the paper has it; and the preset's own rows. See experiments/tables/semi_stylegan_departures.py"
@@ -96,7 +103,8 @@ def unlike(config):
     what = ['The last column is measured on `robot-32`: how much MIG-gen changes where that setting alone is as in the paper (no growing at all, '
             f"for growing), from what the preset has after {preset[0]['kimg']:.0f} thousand pictures, "
             f"{', '.join(format(r['mig_gen'], '.3f') for r in preset)} in {len(preset)} run{'s'*(len(preset)>1)}. Blank: not measured.\n"] if preset else []
-    return ['\n## Not as in Nie et al. (2020)\n', *what, '| setting | paper | here | change of MIG-gen |', '|---|---|---|---|',
+    return ['\n## Not as in Nie et al. (2020)\n', *what, '| setting | paper | here | change of MIG-gen |',
+            '|---|---|---|---|',
             *(f"| {k} | {a} | {b} | {effect.get(k, '')} |" for k,(a,b) in departures(config['settings']).items())]
 
 def quality(g, world, n, seeds):

@@ -5,7 +5,8 @@ import yaml
 from fastcore.script import call_parse
 
 ROOT  = Path(__file__).parents[1]
-START = 'quickstart','your_own_data','discover','edit_an_image','i_have_a_pkl'  # what a newcomer reads first, in this order
+# what a newcomer reads first, in this order
+START = 'quickstart','your_own_data','discover','edit_an_image','i_have_a_pkl'
 PAPERS = 'stylegan','semi','contrafeat','distilled'              # as they were published
 PART  = re.compile(r'(?<=\n  sidebar:\n    style: docked\n).*?(?=\n\S)', re.S)
 

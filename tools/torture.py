@@ -16,7 +16,8 @@ from types import SimpleNamespace
 
 EVENTS = 'replace','fsync','unlink','rmdir'
 SORTS = [f'{o}{at}' for o in EVENTS for at in '-+']  # before and after each
-TINY = ['--set', 'g_args.z_dim=4 g_args.w_dim=16 g_args.channel_base=128 g_args.channel_max=16 d_args.channel_base=128 d_args.channel_max=16']
+TINY = ['--set', 'g_args.z_dim=4 g_args.w_dim=16 g_args.channel_base=128 g_args.channel_max=16 d_args.channel_base=128 '
+                 'd_args.channel_max=16']
 PLAIN = ['--set', ' '.join(f'{o}_args.{k}' for o in 'gd' for k in ('channel_base=64','channel_max=8'))]
 RUN,NETS = ['--kimg', '.12', '--save', '.04'],[f'model/{o}.safetensors' for o in ('generator','discriminator')]
 MODEL = 'shapes-stylegan2-32'
@@ -107,7 +108,8 @@ def act(command, args, out, sort=None, n=0, sign=None, after=0., to=('--out','{}
         return code,*(json.loads(text) if text else ('', {}))
     os.close(r)
     torch = sys.modules['torch']
-    torch.set_num_threads(torch.get_num_threads())  # PyTorch replaces a forked pool of threads at its next use, and aborts where two threads are the first
+    # PyTorch replaces a forked pool of threads at its next use, and aborts where two threads are the first
+    torch.set_num_threads(torch.get_num_threads())
     said,counts,code = io.StringIO(),{},0
     def watch(name):
         f = getattr(os, name)
@@ -175,7 +177,8 @@ def torture(name, home, moments, times=0, seed=0, say=print, record=lambda count
         out = home/re.sub(r'\W+', '-', at)
         out.mkdir()
         code,said,seen = act(k.command, k.args, out/k.out, **how, to=k.to)
-        if not code and how.get('n', 0)>seen.get(how.get('sort', '')[:-1], 0):  # the first run made something for all later ones, such as a cache
+        # the first run made something for all later ones, such as a cache
+        if not code and how.get('n', 0)>seen.get(how.get('sort', '')[:-1], 0):
             n['moments'] -= 1; shutil.rmtree(out); record(n | dict(lost=len(bad))); continue
         if code not in ((-signal.SIGKILL,) if 'sort' in how else (how['sign']*-1,130,0)):
             bad.append(f'{name} {at}: ended with {code}: {said}')
@@ -187,7 +190,8 @@ def torture(name, home, moments, times=0, seed=0, say=print, record=lambda count
         n['at_moments' if 'sort' in how else 'at_times'] += 1
         for o in home.glob(f'{out.name}*'): shutil.rmtree(o, ignore_errors=True)
         record(n | dict(lost=len(bad)))
-    say(f"{name}: {n['at_moments']} kills at {n['moments']} moments and {n['at_times']} at random times, {len(bad)} lost something", flush=True)
+    say(f"{name}: {n['at_moments']} kills at {n['moments']} moments and {n['at_times']} at random times, {len(bad)} "
+        "lost something", flush=True)
     return bad,n
 
 def main():

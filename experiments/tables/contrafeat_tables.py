@@ -39,7 +39,8 @@ sets = dict(
     windows={f'{m}-window':dict(method=m, windows=True) for m in ('ganspace','sefa')},
     features={f'contra-{v}-{f}':dict(method=f'contra-{v}', features=f)
               for v in both for f in ('pixels','imagenet','oracle')},
-    tuned={f'{m}-lr{o:g}':dict(method=m, lr=o) for m in ('recog','latentclr','contra-bi','contra-pt') for o in (.005,.08)}
+    tuned={f'{m}-lr{o:g}':dict(method=m, lr=o) for m in ('recog','latentclr','contra-bi','contra-pt')
+           for o in (.005,.08)}
         | {'latentclr-tau2':dict(method='latentclr', term_args=dict(tau=2.)), # as its authors' code has it
            'recog-long':dict(method='recog', longer=4)})
 sets['ablations'] = sets['subspace'] | sets['diversity'] | sets['focus']

@@ -30,7 +30,8 @@ def drawn(row, n, seed=0, missing=0.):
     if not (folder/'heads.json').exists() or read_json(folder/'heads.json')!=want: write_heads(folder, **want)
     return folder
 
-turned = 'Eyeglasses','Wearing_Hat','Smiling','Male','Bald','Pale_Skin','Wearing_Necktie' # In the columns of the picture
+# In the columns of the picture
+turned = 'Eyeglasses','Wearing_Hat','Smiling','Male','Bald','Pale_Skin','Wearing_Necktie'
 
 def turned_heads(g, codes, names):
     "A row for each code: the picture, then with each of some attributes turned over, all else as it was"

@@ -62,7 +62,8 @@ def make(world, seed, kind='style', depth=8, use_noise=False, mixing=0., left_ou
     loader = FactorLoader(world, None, p['bs'], seed=seed, weights=hold_out(world.space)) if left_out else None
     learn = gan_learner(world, p, seed, networks=g and (g, preset_networks(p, 0, world.image_shape[2])[1]),
                         loader=loader, cbs=[PathLength()] if path else None)
-    learn.divergence_watch.min_spread = 0. # a traditional generator behind 8 layers begins with nearly one picture, which is no collapse
+    # a traditional generator behind 8 layers begins with nearly one picture, which is no collapse
+    learn.divergence_watch.min_spread = 0.
     return learn
 
 def variety(g, world, n=500):

@@ -31,7 +31,8 @@ def _computed(g, d, z, c, x, y, dtype):
     def draw(ws): return g.synthesis(ws, 'const')
     scale = 2.**10 if dtype==torch.float16 else 1.
     def grads(net, loss):
-        return flat(o if o is None else o/scale for o in torch.autograd.grad(loss*scale, [*net.parameters()], allow_unused=True))
+        return flat(o if o is None else o/scale
+                    for o in torch.autograd.grad(loss*scale, [*net.parameters()], allow_unused=True))
     with torch.autocast(z.device.type, dtype, enabled=dtype!=torch.float32):
         def logits(img): return d.logits(d.features(img))
         ws = g.mapping(z, c); img = draw(ws)
@@ -50,7 +51,8 @@ def compare_device(
     seed:int=0,      # Of weights and inputs
 )->dict:             # Name of what was computed -> relative difference
     "How far a device is from the processor in float32"
-    rng,p = torch.Generator().manual_seed(seed),get_preset(preset, **({} if preset.startswith('world') else dict(grow_share=0.)))
+    rng,p = torch.Generator().manual_seed(seed),get_preset(preset,
+                                                           **({} if preset.startswith('world') else dict(grow_share=0.)))
     with torch.random.fork_rng():
         torch.manual_seed(seed); g,d = preset_networks(p, 4)
     g,d = g.eval(),d.eval()                                                         # w_avg stays
@@ -85,7 +87,8 @@ def bench_gpu(
 )->dict:                  # `right`, what was `wrong`, `differences`, and speed by preset
     "Compare a card with the processor, and time the training step on it"
     if device is None and default_device().type=='cpu':
-        raise ValueError(f"a GPU should be here for gpu, PyTorch {torch.__version__} finds none: run it where there is one, with a PyTorch built for it")
+        raise ValueError(f"a GPU should be here for gpu, PyTorch {torch.__version__} finds none: run it where there is "
+                         "one, with a PyTorch built for it")
     device = torch.device(device or default_device())
     fast = fast_dtype(device, half=True)
     differences = {f'{o}.{str(t)[6:]}':compare_device(device, o, t, seed=seed)
@@ -97,4 +100,5 @@ def bench_gpu(
         how = {} if o.startswith('world') else dict(grow_share=0.)
         res[o] = bench_train(o, world, seconds/len(presets), seed, progress, device, **how)
         if device.type=='cuda': res[o]['peak_memory_gb'] = torch.cuda.max_memory_allocated(device)/2**30
-    return res | dict(report='all of the JSON file (--out), above all whether `right` is true, each line of `wrong`, and images_per_s of each preset')
+    return res | dict(report='all of the JSON file (--out), above all whether `right` is true, each line of `wrong`, '
+                             'and images_per_s of each preset')

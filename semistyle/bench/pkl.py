@@ -26,7 +26,8 @@ def published_generator(
     if resolution not in (32,64,128,256,512,1024):
         raise ValueError(f"resolution should be 32, 64, 128, 256, 512 or 1024 for pkl, got {resolution}")
     with seeded(seed):
-        return StyleGAN2Generator(resolution, channel_base=32768 if resolution>=512 else 16384).eval().requires_grad_(False)
+        return StyleGAN2Generator(resolution,
+                                  channel_base=32768 if resolution>=512 else 16384).eval().requires_grad_(False)
 
 def _picture(g): Sampler(g).images(3, 0); return 3
 def _fast_picture(g): Sampler(g, dtype=fast_dtype('cpu')).images(3, 0); return 3
@@ -46,7 +47,9 @@ def _gradient(g):
 def _sefa(g): sefa(g); informative_subspace(g, 10_000, progress=False); return 1
 def _ganspace(g): informative_subspace(g, 200_000, progress=False); return 1
 
-pkl_parts = dict(picture=_picture, fast_picture=_fast_picture, reference_picture=_reference_picture, gradient=_gradient, sefa=_sefa, ganspace=_ganspace) # Name -> function of a generator, which says how often it did it
+# Name -> function of a generator, which says how often it did it
+pkl_parts = dict(picture=_picture, fast_picture=_fast_picture, reference_picture=_reference_picture,
+                 gradient=_gradient, sefa=_sefa, ganspace=_ganspace)
 
 # %% ../../nbs/bench/83_pkl.ipynb #0e88bb08
 def _filtered(x, before, after, gain=4.):
@@ -74,7 +77,8 @@ def reference_synthesis(
         if i%2: continue
         rgb = g.synthesis.to_rgbs[i//2]
         y = _styled(x, rgb.weight, rgb.affine(ws[:,i+1])*rgb.scale, demodulate=False)+rgb.bias[:,None,None]
-        if img is not None:                                                         # zeros between pixels, then the filter
+        # zeros between pixels, then the filter
+        if img is not None:
             img = F.pad(img[...,None,:,None], (0,1,0,0,0,1)).flatten(4, 5).flatten(2, 3)
             y = y+_filtered(img, 2, 1)
         img = y
@@ -89,7 +93,8 @@ def run_part(
     "Measure one part, with one thread"
     torch.set_num_threads(1)
     g = published_generator(resolution, seed)
-    if resolution>=256 and name!='reference_picture': keep_freed_memory(name!='gradient' or resolution<1024)  # as each of them runs
+    # as each of them runs
+    if resolution>=256 and name!='reference_picture': keep_freed_memory(name!='gradient' or resolution<1024)
     start = time.process_time()
     n = pkl_parts[name](g)
     res = dict(cpu_seconds=(time.process_time()-start)/n, peak_mb=peak_mb())

@@ -46,7 +46,8 @@ def _unpack_cars(path, space, target):
     names,files = _car_files(path)
     cars = sorted(o for o in names if o.endswith('.mat'))
     if not cars:
-        raise ValueError(f"{path} should be Cars3D's archive, holds no car_..._mesh.mat: of another set, unpack it, and give the folder")
+        raise ValueError(f"{path} should be Cars3D's archive, holds no car_..._mesh.mat: of another set, unpack it, and "
+                         "give the folder")
     stems = {Path(o).stem:o for o in cars}
     listed = next((d for n,d in files() if n.endswith('list.txt')), None) if len(cars)<len(names) else None
     order = [o.strip() for o in listed.decode('utf-8', 'replace').split()] if listed else sorted(stems)

@@ -54,7 +54,8 @@ def open_celeba(
     if lacks: raise ValueError(f"{path} should hold {' and '.join(lacks)}, does not: download it")
     names,table = _celeba_list(lists['list_attr_celeba'])
     if bad := next((k for k,v in table.items() if set(v)-{-1.,0.,1.}), None):
-        raise ValueError(f"{lists['list_attr_celeba']} should hold -1 and 1, or 0 where nobody knows, holds others for {bad}")
+        raise ValueError(f"{lists['list_attr_celeba']} should hold -1 and 1, or 0 where nobody knows, "
+                         f"holds others for {bad}")
     unknown = set(attributes or ())-set(names)
     if unknown: raise ValueError(f"`attributes` should be among {names}, got {sorted(unknown)}")
     use = [names.index(o) for o in attributes or names]

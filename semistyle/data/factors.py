@@ -283,7 +283,8 @@ class FactorDataset:
     source = resize = dressing = None         # Where the pixels come from, and what was done to them
     fingerprint = ''                          # Text that changes when the source does
     notes = ()                                # What was left out, and which rules were applied to read it, as sentences
-    attributes = ()                           # Of labels that are no grid: dicts with `name`, `kind`, `low`, `high`, `known`
+    # Of labels that are no grid: dicts with `name`, `kind`, `low`, `high`, `known`
+    attributes = ()
     @property
     def grid(self): return self.labelled and type(self.space) is FactorSpace
     @property
@@ -380,8 +381,9 @@ def as_dataset(
     lacks = [o for o in ('space','__len__') if not hasattr(world, o)]
     lacks += ['images']*(not hasattr(world, 'images') and not hasattr(world, 'tensor'))
     if lacks or not isinstance(world.space, FactorSpace):
-        raise ValueError(f"a data set should have `space` (a FactorSpace), a length and `images(idx)`, {type(world).__name__} lacks "
-                         f"{', '.join(lacks) or 'a FactorSpace'}: open names and paths with `load_dataset`")
+        raise ValueError("a data set should have `space` (a FactorSpace), a length and `images(idx)`, "
+                         f"{type(world).__name__} lacks {', '.join(lacks) or 'a FactorSpace'}: open names and paths "
+                         "with `load_dataset`")
     return Adapted(world)
 
 # %% ../../nbs/data/10_factors.ipynb #2a7ca2cc
@@ -408,7 +410,8 @@ def choose_factors(
         raise ValueError(f"{world} should have labels to choose among, has none: open it with `labels`")
     wrong = [o for o in names if o not in world.space.names]
     if wrong or not names or len(set(names))<len(names):
-        raise ValueError(f"factors should be one or more of {', '.join(world.space.names)}, each once, got {', '.join(names) or 'none'}")
+        raise ValueError(f"factors should be one or more of {', '.join(world.space.names)}, each once, got "
+                         f"{', '.join(names) or 'none'}")
     return ChosenFactors(world, names)
 
 # %% ../../nbs/data/10_factors.ipynb #ed5cc3bd

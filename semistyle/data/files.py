@@ -77,7 +77,8 @@ class Files:
             raise ValueError(f"{path} should be a folder or a zip, is neither: check the path")
         found = sorted(self._members() if self.is_zip else _walk(self.path))
         out = [*map(_is_hidden, found)]
-        self.names,self.hidden = ([o for o,h in zip(found, out) if h==which] for which in (False,True)) # `hidden` are left out
+        # `hidden` are left out
+        self.names,self.hidden = ([o for o,h in zip(found, out) if h==which] for which in (False,True))
 
     def __len__(self): return len(self.names)
     def __repr__(self): return f"{self.path}: {len(self):,} files, {len(self.hidden):,} hidden"
@@ -96,8 +97,9 @@ def _members(self:Files):
         if o.flag_bits & 1:
             raise ValueError(f"{self.path} should be readable, {o.filename} asks for a password: unpack it first")
         if o.compress_type not in (zipfile.ZIP_STORED,zipfile.ZIP_DEFLATED,zipfile.ZIP_BZIP2,zipfile.ZIP_LZMA):
-            raise ValueError(f"{self.path} should be packed by Deflate, {o.filename} is by {_methods.get(o.compress_type, 'a method of its own')} "
-                             f"(method {o.compress_type}): unpack it, and give the folder")
+            raise ValueError(f"{self.path} should be packed by Deflate, {o.filename} is by "
+                             f"{_methods.get(o.compress_type, 'a method of its own')} (method {o.compress_type}): "
+                             "unpack it, and give the folder")
         if stat.S_ISLNK(o.external_attr>>16):
             raise ValueError(f"{self.path} should hold files, {o.filename} is a link: pack it anew")
     names,twice = [o.filename for o in infos],None

@@ -24,7 +24,8 @@ head_attributes = {  # CelebA's names in its order: share of the heads
     'Pointy_Nose':.4, 'Receding_Hairline':.25, 'Rosy_Cheeks':.3, 'Sideburns':.2, 'Smiling':.5, 'Straight_Hair':.4,
                    'Wavy_Hair':.5, 'Wearing_Earrings':.3,
     'Wearing_Hat':.2, 'Wearing_Lipstick':.4, 'Wearing_Necklace':.3, 'Wearing_Necktie':.3, 'Young':.6}
-_hair = dict(Black_Hair=(28,24,26), Blond_Hair=(226,190,100), Brown_Hair=(110,68,38), Gray_Hair=(168,168,172))  # none of them: red
+# none of them: red
+_hair = dict(Black_Hair=(28,24,26), Blond_Hair=(226,190,100), Brown_Hair=(110,68,38), Gray_Hair=(168,168,172))
 _beard = '5_o_Clock_Shadow','Goatee','Mustache','Sideburns'
 
 def sample_heads(

@@ -79,8 +79,8 @@ def check_images(
 ):
     "Decode every file of a folder or zip once, compare every chunk of a store; `ValueError` that names what is damaged"
     if isinstance(ds, PackedDataset) and (bad := check_packed(ds.path, progress)):
-        raise ValueError(f"{ds.path}/images.npy is damaged, images {bad[0][0]:,} to {bad[0][1]:,} are not those that were "
-                         "packed: restore it from a copy or pack anew")
+        raise ValueError(f"{ds.path}/images.npy is damaged, images {bad[0][0]:,} to {bad[0][1]:,} are not those that "
+                         "were packed: restore it from a copy or pack anew")
     if not isinstance(ds, ImageFiles): return
     parts = np.array_split(np.arange(len(ds)), max(1, len(ds)//32))
     with ThreadPoolExecutor(workers) as pool:

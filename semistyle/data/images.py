@@ -107,7 +107,8 @@ def _lower(data):
     "The lower bytes of a picture of 16 bits a channel, of which Pillow keeps the upper: it is told the other order of bytes"
     other = {'16B':'16L', '16L':'16B', '16N':'16B' if _little else '16L'}
     with Image.open(io.BytesIO(data)) as im:
-        two = 'LA;16' in str(im.tile)                                  # for which there is no other order: as four bytes
+        # for which there is no other order: as four bytes
+        two = 'LA;16' in str(im.tile)
         if two: im._mode = 'RGBA'
         def swap(o):
             return ('RGBA' if two else re.sub('16[BLN]', lambda m: other[m[0]],
@@ -135,7 +136,8 @@ def _deep_values(im, data, bits=None):
     high = np.asarray(im)
     if bits is None and _colours(high).max()>127: return
     low = _lower(data)
-    return (high if low.shape==high.shape else high[...,[0,-1]]).astype(np.uint16)*256+low # some versions open grey with opacity as colours
+    # some versions open grey with opacity as colours
+    return (high if low.shape==high.shape else high[...,[0,-1]]).astype(np.uint16)*256+low
 
 def _colours(a):
     "Without what says how opaque they are"
@@ -367,7 +369,8 @@ def _size(self:ImageFiles, name):
         data = self.files.read(name)
         with _AnySize(), Image.open(io.BytesIO(data)) as im:
             _check_pixels(im, len(data)) # since Pillow decodes a whole PNG to find its EXIF
-            (w,h),turn = im.size,1 if im.format=='TIFF' else im.getexif().get(274, 1) # Pillow says a TIFF's as it is seen
+            # Pillow says a TIFF's as it is seen
+            (w,h),turn = im.size,1 if im.format=='TIFF' else im.getexif().get(274, 1)
     except (ValueError, OSError, SyntaxError, Image.DecompressionBombError): self._decode(name) # says what is wrong
     return (w,h) if turn in (5,6,7,8) else (h,w)
 
@@ -417,8 +420,8 @@ def _inside(self:ImageFiles):
         table.rows,table.lines = {path(k):v for k,v in table.rows.items()},{path(k):v for k,v in table.lines.items()}
         if whole is None: whole = table
         elif table.columns!=whole.columns:
-            raise ValueError(f"{self.files.path} should have one table of labels, {whole.source} has {whole.columns}, {table.source} has "
-                             f"{table.columns}: give the one to use as `labels`, or labels='none'")
+            raise ValueError(f"{self.files.path} should have one table of labels, {whole.source} has {whole.columns}, "
+                             f"{table.source} has {table.columns}: give the one to use as `labels`, or labels='none'")
         else: whole.rows |= table.rows
         if o in self.report['other']: self.report['other'].remove(o)
     return whole
@@ -443,7 +446,8 @@ def _label(self:ImageFiles, labels, columns=None, missing=None, order=None):
         if table is not None and len(table): names,values,notes = label_values(table, columns, missing, order)
     if table is None or not len(table):
         if labels not in (None,'none'):
-            raise ValueError(f"{labels[3] if isinstance(labels, tuple) else labels} should have a label for at least one image, has none: leave `labels` out")
+            raise ValueError(f"{labels[3] if isinstance(labels, tuple) else labels} should have a label for at least "
+                             "one image, has none: leave `labels` out")
         self.labelled = False
         return FactorSpace(['image'], [len(self.names)])
     all_values = np.full((len(self.names), len(names)), np.nan)
@@ -471,7 +475,8 @@ def _folder_table(self:ImageFiles):
     folders,parts = _without_splits(folders)
     if parts: said = [f"folders {', '.join(parts)} are parts of the set, not classes"]
     if len(set(folders)-{''})<2:
-        raise ValueError(f"{what} should be two classes or more, all images lie in {folders[0] or top or 'one'}: leave `labels` out")
+        raise ValueError(f"{what} should be two classes or more, all images lie in "
+                         f"{folders[0] or top or 'one'}: leave `labels` out")
     if '' in folders: said.append(f"{folders.count(''):,} images lie in no folder of a class, and have no label")
     return LabelTable(['folder'], {o:[f] for o,f in zip(self.names, folders)}, what, said=said)
 
@@ -513,8 +518,8 @@ def _look(self:ImageFiles, most=32):
     if deep:
         self.bits = _bits_of(top)
         if self.bits<16:
-            self.notes.append(f"pictures have 16 bits a channel, of which {self.bits} are used (the brightest of {deep} is {top:,}): white is "
-                                           f"{2**self.bits-1:,}; bits=16 takes them as they are")
+            self.notes.append(f"pictures have 16 bits a channel, of which {self.bits} are used (the brightest of {deep} "
+                              f"is {top:,}): white is {2**self.bits-1:,}; bits=16 takes them as they are")
 
 @patch
 def _tell(self:ImageFiles):
@@ -522,7 +527,8 @@ def _tell(self:ImageFiles):
     other,hidden,broken = (self.report[o] for o in ('other','hidden','broken'))
     tables = [o for o in other if re.search(r'(?i)\.(csv|tsv|jsonl?|ndjson|xlsx?|ods)$|(label|attr|anno|meta)[^/]*\.txt$', o)]
     if tables and not self.labelled and not self._asked:
-        self.notes.append(f"no labels are read; {tables[0]} may be a table of some{': unpack it, and give it' if self.files.is_zip else ': give it'} as labels")
+        self.notes.append(f"no labels are read; {tables[0]} may be a table of "
+                          f"some{': unpack it, and give it' if self.files.is_zip else ': give it'} as labels")
     if other: self.notes.append(f"{len(other):,} files are left out as they are no pictures, such as {other[0]}")
     if hidden: self.notes.append(f"{len(hidden):,} hidden files are left out, such as {hidden[0]}")
     if broken: self.notes.append(f"{len(broken):,} broken images are left out, such as {[*broken][0]}")

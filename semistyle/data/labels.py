@@ -134,7 +134,8 @@ def _records(records, source, finds):
 def _by_column(d, finds):
     "Records of pandas' JSON, where each column has its cells by the rows' names; `None` where the outer names are pictures'"
     rows = [*dict.fromkeys(k for o in d.values() for k in o)]
-    if any(map(finds, d)) or any(map(_picture.search, rows)) or not any(isinstance(o, str) and finds(o) for c in d.values() for o in c.values()):
+    if any(map(finds, d)) or any(map(_picture.search, rows)) or not any(isinstance(o, str) and finds(o)
+                                                                        for c in d.values() for o in c.values()):
         return
     return [{c:v.get(r) for c,v in d.items()} for r in rows]
 
@@ -159,8 +160,8 @@ def _json_table(text, source, finds):
         rows = [(str(n), v if isinstance(v, list) else [v]) for n,v in d]
         if {list,dict} & {*map(type, chain.from_iterable(v for _,v in rows))}: raise TypeError('labels in labels')
     except (ValueError, TypeError, KeyError, RecursionError, AttributeError) as e:
-        raise ValueError(f"{source} should be JSON with `labels`, a list of [name, class or vector], records with a file name, or "
-                         f"names with their labels, is not ({e!r})") from None
+        raise ValueError(f"{source} should be JSON with `labels`, a list of [name, class or vector], records with a "
+                         f"file name, or names with their labels, is not ({e!r})") from None
     if len({len(o) for _,o in rows})>1:
         raise ValueError(f"{source} should have labels of one length, has {sorted({len(o) for _,o in rows})}")
     k = len(rows[0][1])
@@ -177,7 +178,8 @@ def _cells(text, source):
     if sep not in lines[0][1] and (sep := max(',;\t|', key=lines[-1][1].count)) not in lines[-1][1]:
         return [(i,o.split()) for i,o in lines],n
     try:
-        return [(i,[c.strip() for c in row]) for (i,_),row in zip(lines, csv.reader((o for _,o in lines), delimiter=sep))],n
+        return [(i,[c.strip() for c in row])
+                for (i,_),row in zip(lines, csv.reader((o for _,o in lines), delimiter=sep))],n
     except csv.Error as e: raise ValueError(f"{source} should be a CSV, is not ({e}): check it") from None
 
 def _nameless(head, k, cells):
@@ -203,12 +205,14 @@ def _text_table(text, source, finds):
     key = next(k for k in hits if names[k]==_file_key([*names.values()], {names[k]:v for k,v in hits.items()}))
     if _picture.search(first[key]) or len(rows)>1 and hits[key]<1000 and finds(first[key]):
         names = [*(['label'] if width==2 else [f'label{i}' for i in range(width-1)])]; names.insert(key, 'file')
-        said,nameless = [f"{source} has no header, so its columns are called {', '.join(o for k,o in enumerate(names) if k!=key)}"],set()
+        said,nameless = [f"{source} has no header, so its columns are called "
+                         f"{', '.join(o for k,o in enumerate(names) if k!=key)}"],set()
     else: names,rows = first,rows[1:]
     use = [k for k in range(len(names)) if k!=key and k not in nameless]
     if nameless: said.append(f"columns without a name, such as an index, are left out of {source}: {len(nameless)}")
     if not use or len({names[k] for k in use})<len(use) or any(names[k]=='' for k in use):
-        raise ValueError(f"{source} should have a header with different names, file,attribute,..., has {','.join(first)!r}")
+        raise ValueError(f"{source} should have a header with different names, file,attribute,..., has "
+                         f"{','.join(first)!r}")
     for i,row in rows:
         if len(row)!=len(names):
             raise ValueError(f"{source}, line {i} should have {len(names)} cells as the header does, has {len(row)}")
@@ -285,7 +289,8 @@ def _written(words, where):
     if not all(parts.values()): return
     ends = [m[2] for m in parts.values() if m[2]]
     if ends and {*map(len, ends)}=={3}:
-        raise ValueError(f"{where} holds {next(o for o in sorted(words) if ',' in o)!r}, which may be thousands or parts: write it with a point, or without")
+        raise ValueError(f"{where} holds {next(o for o in sorted(words) if ',' in o)!r}, which may be thousands or "
+                         "parts: write it with a point, or without")
     return {o:float(m[1]+(f'.{m[2]}' if m[2] else '')) for o,m in parts.items() if not (m[2] and '.' in m[1])}
 
 # %% ../../nbs/data/12_labels.ipynb #7518998d
@@ -303,8 +308,8 @@ def _one_column(table, k, numbers, words):
     if numbers: out[np.isin(out, [*numbers])] = np.nan
     if said and not np.isnan(out).all():
         i = next(iter(said))
-        raise ValueError(f"{_where(table, [*table.rows][i])}, {column} should be a number, or empty where it is missing, got {said[i]!r}: "
-                         f"where it means missing, give missing={said[i]!r}")
+        raise ValueError(f"{_where(table, [*table.rows][i])}, {column} should be a number, or empty where it is "
+                         f"missing, got {said[i]!r}: where it means missing, give missing={said[i]!r}")
     return out,said
 
 def _class_columns(column, said, n, order):
@@ -341,8 +346,8 @@ def _refuse_order(order, out, words_of, source):
     "An order that is none of any column"
     if len(set(order))<len(order): raise ValueError(f"`class_order` should name each class once, got {','.join(order)}")
     has = '; '.join(f"{k} has {', '.join(v[:6])}{', ...'*(len(v)>6)}" for k,v in words_of.items())
-    raise ValueError(f"`class_order` should name all classes of a column of {source}, got {','.join(order)}, but {has or 'no column has classes in words'}: "
-                     "name each, or leave it out")
+    raise ValueError(f"`class_order` should name all classes of a column of {source}, got {','.join(order)}, but "
+                     f"{has or 'no column has classes in words'}: name each, or leave it out")
 
 def _maybe_classes(name, seen, most, order):
     "A note where whole numbers may be those of classes"
@@ -366,7 +371,8 @@ def label_values(
     if lost := set(chosen or ())-set(table.columns):
         raise ValueError(f"`label_columns` should be among {table.columns}, of {table.source}, got {sorted(lost)}")
     if len(chosen or table.columns)>4096:
-        raise ValueError(f"{table.source} should have at most 4,096 columns, has {len(table.columns):,}: choose some with `label_columns`")
+        raise ValueError(f"{table.source} should have at most 4,096 columns, has {len(table.columns):,}: choose some "
+                         "with `label_columns`")
     out,notes,left,place,words_of = {},[*table.said],[],{o:i for i,o in enumerate(table.columns)},{}
     for name in chosen or table.columns:
         v,said = _one_column(table, place[name], numbers, words)
@@ -375,21 +381,25 @@ def label_values(
             v,said = np.full(len(table), np.nan),{i:_plain(o) for i,o in enumerate(v) if o==o}
         if asks and not said and (odd := _suspicious(seen)) is not None:
             rest,given,also = seen[seen!=odd],','.join(map(_plain, [*sorted(numbers),odd])),''.join(f'{_plain(o)},' for o in sorted(numbers))
-            raise ValueError(f"{table.source} holds {_plain(odd)} in {name!r} {(v==odd).sum():,} times beside {rest[0]:g} to {rest[-1]:g}: if it means that nobody "
-                             f"knows, give missing={given}; if it is a value, missing='{also}none'")
+            raise ValueError(f"{table.source} holds {_plain(odd)} in {name!r} {(v==odd).sum():,} times beside "
+                             f"{rest[0]:g} to {rest[-1]:g}: if it means that nobody knows, give missing={given}; if it "
+                             f"is a value, missing='{also}none'")
         if not chosen and len(set(said.values()) if said else seen)<2 and len(table.columns)>1:
             left.append(f'{name} (one value)'); continue
         if len(kinds := set(said.values()))>most_classes or len(kinds)>8 and len(kinds)>len(said)/2:
             if chosen or len(table.columns)==1:
-                raise ValueError(f"{table.source} should have at most {most_classes} classes in {name!r}, several pictures each, has {len(kinds):,}: "
-                                 f"choose other `label_columns`, or give their order with `class_order`")
+                raise ValueError(f"{table.source} should have at most {most_classes} classes in {name!r}, several "
+                                 f"pictures each, has {len(kinds):,}: choose other `label_columns`, or give their order "
+                                 "with `class_order`")
             left.append(f'{name} (text)'); continue
         if said:
             more,note = _class_columns(name, said, len(table), order)
             words_of[name] = sorted(set(said.values()), key=_natural)
         else: more,note = {name:v},_maybe_classes(name, seen, most_classes, order)
-        if said and (lost := {o for o in map(_lower, (row[place[name]] for row in table.rows.values())) if o in _doubtful&words}):
-            notes.append(f"in {name}, {', '.join(sorted(lost))} means that nobody knows; missing='none' makes it a class")
+        if said and (lost := {o for o in map(_lower,
+                                             (row[place[name]] for row in table.rows.values())) if o in _doubtful&words}):
+            notes.append(f"in {name}, {', '.join(sorted(lost))} means that nobody knows; "
+                         "missing='none' makes it a class")
         out |= more
         notes += [note]*bool(note)
     if order and (len({*order})<len(order) or not any(o.endswith(f" ({' < '.join(order)})") for o in out)):

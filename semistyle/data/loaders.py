@@ -33,8 +33,8 @@ def _check_weights(weights, n):
     "As float64, refused where they are no weights of `n` images"
     w = np.asarray(weights, np.float64)
     if w.shape!=(n,) or not np.isfinite(w).all() or (w<0).any() or not w.any():
-        raise ValueError(f"`weights` should be {n:,} finite numbers of at least 0 that are not all 0, one for each image, "
-                         f"got {w.dtype} of shape {[*w.shape]}: take those of `value_weights`")
+        raise ValueError(f"`weights` should be {n:,} finite numbers of at least 0 that are not all 0, one for each "
+                         f"image, got {w.dtype} of shape {[*w.shape]}: take those of `value_weights`")
     return w
 
 def _by_weight(weights, taken, n, rng):
@@ -42,8 +42,8 @@ def _by_weight(weights, taken, n, rng):
     w = weights.copy()
     w[taken] = 0
     if n>(able := np.count_nonzero(w)):
-        raise ValueError(f"`weights` should be above 0 for at least {n:,} more images, as many as get labels, are for {able:,}: "
-                         "ask for fewer by `eta`")
+        raise ValueError(f"`weights` should be above 0 for at least {n:,} more images, as many as get labels, are for "
+                         f"{able:,}: ask for fewer by `eta`")
     return rng.choice(len(w), n, replace=False, p=w/w.sum()) if n else np.array([], np.int64)
 
 def _cover(space, rng):

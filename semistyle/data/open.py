@@ -52,7 +52,8 @@ def is_world(
 # %% ../../nbs/data/16_open.ipynb #eb8ada63
 Published = namedtuple('Published', 'files opens page manual', defaults=(False,))
 _norb_url = 'https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/'
-_mpi_url = 'https://storage.googleapis.com/mpi3d_disentanglement_dataset/data/' # the bucket of the first years is closed
+# the bucket of the first years is closed
+_mpi_url = 'https://storage.googleapis.com/mpi3d_disentanglement_dataset/data/'
 _dsprites_file = 'dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz'
 _dsprites_files = [(_dsprites_file, [f'https://github.com/google-deepmind/dsprites-dataset/raw/master/{_dsprites_file}',
     f'https://raw.githubusercontent.com/google-deepmind/dsprites-dataset/master/{_dsprites_file}'],
@@ -62,7 +63,8 @@ _norb_md5 = dict(zip([(p,k) for p in ('train','test') for k in ('dat','cat','inf
      'e4ad715691ed5a3a5f138751a4ceb071','5aa791cd7e6016cf957ce9bdb93b8603','a9454f3864d7fd4bb3ea7fc3eb84924e']))
 _norb_files = [(n := f'smallnorb-{_norb_parts[p]}-{k}.mat.gz', [_norb_url+n], md5) for (p,k),md5 in _norb_md5.items()]
 _mpi_md5 = dict(toy='55889cb7c7dfc655d6e0277beee88868', realistic='59a6225b88b635365f70c91b3e52f70f',
-                real=None)                                              # replaced since, as the first was corrupt: its sum is not published
+                # replaced since, as the first was corrupt: its sum is not published
+                real=None)
 _nvidia = 'https://github.com/NVlabs/High-res-disentanglement-datasets'
 _dsprites_page = 'https://github.com/google-deepmind/dsprites-dataset'
 _celeba_files = [('img_align_celeba.zip', [], '00d2c5bc6d35e252742224ab0c1e8fcb'),

@@ -204,7 +204,8 @@ def find_directions(
     check_names(find_directions, kwargs)
     for name,given,takes in (('sefa_args',sefa_args,('sefa',)), ('term_args',term_args,('recog','latentclr'))):
         if given and method not in takes:
-            raise ValueError(f"{name} should be given to {' and '.join(takes)} alone, got {given} for {method}: leave it out")
+            raise ValueError(f"{name} should be given to {' and '.join(takes)} alone, got {given} for "
+                             f"{method}: leave it out")
     progress = kwargs.get('progress', True)
     if not isinstance(subspace, Subspace):
         subspace = informative_subspace(g, subspace or 1_000_000, c=c, progress=progress)

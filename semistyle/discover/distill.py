@@ -108,8 +108,8 @@ class PriorDivergence(VAETerm):
 def _single(step, term):
     "Refuse pairs, whose two pictures are not independent"
     if step.k is not None:
-        raise ValueError(f"{term.__class__.__name__} should be given single pictures, got pairs: leave `rule` out, and use a "
-                         "FactorLoader")
+        raise ValueError(f"{term.__class__.__name__} should be given single pictures, got pairs: leave `rule` out, and "
+                         "use a FactorLoader")
 
 # %% ../../nbs/discover/68_distill.ipynb #f700b3cd
 class TotalCorrelation(VAETerm):
@@ -179,7 +179,8 @@ class LabelledDimensions(VAETerm):
         _,x,c = [o.to(step.x.device) for o in self.labelled.draw(step.loader.position)]
         known = ~c.isnan()
         logits = step.vae.posterior(x)[0][:,:self.k]
-        return dict(labels=(self.weight, F.binary_cross_entropy_with_logits(logits[known], c[known], reduction='sum')/len(x)))
+        return dict(labels=(self.weight,
+                            F.binary_cross_entropy_with_logits(logits[known], c[known], reduction='sum')/len(x)))
 
 def read_labels(
     vae:VAE, # Taught with `LabelledDimensions`

@@ -226,7 +226,8 @@ def photo_edit(self:SavedModel,
     "An edit without moves of pictures that a generator turns as they are (Nie et al. 2020, appendix D)"
     g = self.generator
     if not hasattr(g, 'on'):
-        raise ValueError(f"{self.path.name} should turn given pictures, makes them from nothing: project them, and use projection_edit")
+        raise ValueError(f"{self.path.name} should turn given pictures, makes them from nothing: project them, and use "
+                         "projection_edit")
     codes = self.discriminator.encode(x).clamp(0, 1).cpu()
     ws = code_styles(g, codes)
     ws[:,0] = torch.arange(len(x))[:,None]                             # the first style says which picture

@@ -125,7 +125,8 @@ def draw(
     if n==1 or g.img_resolution<256: return one(ws, *maps)
     def of(i): return ws[i:i+1],*[o[i:i+1] if len(o)==n else o for o in maps]
     if not torch.is_grad_enabled(): return torch.cat([one(*of(i)) for i in range(n)])
-    return torch.cat([checkpoint(one, *of(i), use_reentrant=False) for i in range(n)])      # drawn again for the gradient: no maps are kept
+    # drawn again for the gradient: no maps are kept
+    return torch.cat([checkpoint(one, *of(i), use_reentrant=False) for i in range(n)])
 
 # %% ../../nbs/discover/65_invert.ipynb #40f17663
 def _noise_penalty(
@@ -342,7 +343,8 @@ def project(self:Projector,
     "Project pictures into W or W+"
     if space not in ('w','w+'): raise ValueError(f"space should be 'w' or 'w+', got {space!r}")
     check_number(steps, 'steps', 1, whole=True); check_number(lr, 'lr', above=True)
-    for k,v in dict(w_noise=w_noise, prior=prior, **({} if noise_weight is None else dict(noise_weight=noise_weight))).items():
+    for k,v in dict(w_noise=w_noise, prior=prior,
+                    **({} if noise_weight is None else dict(noise_weight=noise_weight))).items():
         check_number(v, k)
     if resume and save is None: raise ValueError("resume=True takes `save`, the folder of the search's state, got none")
     x = self.check(x)
@@ -419,7 +421,8 @@ def model_projector(
     if perceptual is None and d is not None:
         look = DiscriminatorFeatures(d)
         perceptual = PerceptualDistance(look if g.img_resolution<=256 else smaller(look, 256))
-    c = label_code(model, label) or (model.space.sample_codes if g.c_dim and model.space else None)   # classes are drawn where there is no space
+    # classes are drawn where there is no space
+    c = label_code(model, label) or (model.space.sample_codes if g.c_dim and model.space else None)
     encode = d.encode if c and label is None and hasattr(d, 'encode') else None
     subspace = informative_subspace(g, samples, c=c, progress=False)
     return Projector(g, ProjectionDistance(perceptual, weight), subspace, c, encode)

@@ -41,7 +41,8 @@ def direction_similarity(
     check_owner(directions, g)
     ws,v = Sampler(g, c).ws(n, seed),(directions.variations*directions.steps[:,None,None]).to(g.w_avg.device)
     def look(ws): return features(g.synthesis(ws, noise_mode='const'))
-    unit = partial(_thumbs, side=32 if g.img_resolution>128 else 2**20)             # of large pictures no full maps are kept
+    # of large pictures no full maps are kept
+    unit = partial(_thumbs, side=32 if g.img_resolution>128 else 2**20)
     sim = 0
     for few in few_at_once(g, ws):
         changes = share_out(lambda o: unit(look(few-o), look(few+o)), v)
@@ -181,9 +182,11 @@ def first_impression(
         if not unit.isfinite().all(): raise ValueError(_not_finite)
         def two_steps(i):
             before,(cal,units) = see.drawn,_two_steps(see, i, n, unit, share)
-            return torch.tensor([float(cal[o][0]) for o in ('step','reached','saturation')]+[float(see.drawn-before)]),*units
+            return torch.tensor([float(cal[o][0])
+                                 for o in ('step','reached','saturation')]+[float(see.drawn-before)]),*units
         found = share_out(two_steps, range(k))
-    numbers,units = torch.stack([o for o,*_ in found]),[o for _,*o in found]             # of each direction, layers of [n,D]
+    # of each direction, layers of [n,D]
+    numbers,units = torch.stack([o for o,*_ in found]),[o for _,*o in found]
     cal = dict(zip(('step','reached','saturation'), numbers.T))
     sim = sum(torch.einsum('ind,jnd->ij', x, x) for x in map(torch.stack, zip(*units)))/(n*len(units[0]))
     if not sim.isfinite().all(): raise ValueError(_not_finite)

@@ -102,7 +102,8 @@ class _DiscoveryStep:
         v = self.variations[self.k]
         at = dict(own=(self.ws, self.step[0]), partner=(self.ws.roll(-1, 0), self.step[1]))
         ws = torch.cat([apply_edit(w, v, s) for w,s in (at[o] for o in names)])
-        if (few:=self._portion())<len(ws) and torch.is_grad_enabled():      # large: one by one, and once more for the gradient
+        # large: one by one, and once more for the gradient
+        if (few:=self._portion())<len(ws) and torch.is_grad_enabled():
             img,*maps = map(torch.cat, zip(*[checkpoint(self._look, o, use_reentrant=False) for o in ws.split(few)]))
         else: img,*maps = self._look(ws)
         self.images = dict(zip(names, img.split(len(v))))
@@ -233,7 +234,8 @@ class DiscoveryLearner(KimgLearner):
             raise ValueError("the navigator has nothing to learn, its directions are fixed and it has no attention: "
                              "use attention=True")
         super().__init__(loader, model.to(generator.w_avg.device), cbs, dtype, settings or {}, path)
-        if generator.img_resolution>=1024 and self.device.type=='cpu': keep_freed_memory(False)  # 134 MB a map: slower, and smaller
+        # 134 MB a map: slower, and smaller
+        if generator.img_resolution>=1024 and self.device.type=='cpu': keep_freed_memory(False)
 
     @property
     def navigator(self): return self.model.navigator
@@ -285,8 +287,8 @@ class StopAfter(Callback):
         will = done+(done-was)/max(last-first, 1e-9)*(60*self.minutes-(last-self.start))
         if will<self.kimg/2:
             self.said = True
-            warnings.warn(f"{self.minutes:g} minutes are {will:.2g} of {self.kimg:g} kimg here: give more minutes, or read "
-                          "smaller pictures")
+            warnings.warn(f"{self.minutes:g} minutes are {will:.2g} of {self.kimg:g} kimg here: give more minutes, or "
+                          "read smaller pictures")
 
 # %% ../../nbs/discover/62_train.ipynb #a0d8b06a
 def _batch_size(g): return max(2, min(8, 8*256**2//g.img_resolution**2))

@@ -30,7 +30,8 @@ def relativistic_d(
 )->Tensor:       # Scalar, at least 0; ln 2 when nothing can be told apart
     "What the discriminator minimises: each real image should look more real than its generated one"
     if real.shape!=fake.shape:
-        raise ValueError(f"real and fake should be pairs, got {[*real.shape]} and {[*fake.shape]} logits: give as many of both")
+        raise ValueError(f"real and fake should be pairs, got {[*real.shape]} and {[*fake.shape]} "
+                         "logits: give as many of both")
     return F.softplus(fake-real).mean()
 
 def relativistic_g(

@@ -19,7 +19,8 @@ def centrality(
     "How well each model agrees with the others on average (Lin et al. 2020)"
     a = np.asarray(scores, np.float64)
     if a.ndim!=2 or a.shape[0]!=a.shape[1] or len(a)<2 or not np.isfinite(a).all():
-        raise ValueError(f"scores should be finite and [m,m] of two or more models, got {[*a.shape]}: give one for each pair")
+        raise ValueError(f"scores should be finite and [m,m] of two or more models, got {[*a.shape]}: "
+                         "give one for each pair")
     both = (a+a.T)/2
     return (both.sum(1)-both.diagonal())/(len(a)-1)
 
@@ -62,7 +63,8 @@ def rank_models(
     saved = [load_model(o) for o in models]
     for name,m in zip(models, saved):
         if not m.networks.keys()>={'generator','discriminator'} or not hasattr(m.discriminator, 'encode') or not m.generator.c_dim:
-            raise ValueError(f"{name} should hold a generator with codes and an encoder, holds {list(m.networks)}: leave it out")
+            raise ValueError(f"{name} should hold a generator with codes and an encoder, holds "
+                             f"{list(m.networks)}: leave it out")
         if getattr(m.discriminator, 'categories', ()):
             raise ValueError(f"{name} should have continuous codes alone, has categories: leave it out")
     dims = sorted({m.generator.c_dim for m in saved})

@@ -89,7 +89,8 @@ def regressed_attributes(
 )->Attributes:    # Reads each code, in [0,1]; its predictor's `record` says how well
     "A predictor that no label has taught: it reads in pictures the codes that they were generated from (Zhu et al. 2022, app. K)"
     if not getattr(g, 'c_dim', 0) or g.c_dim!=len(space.names):
-        raise ValueError(f"g should be a generator of the {len(space.names)} codes of space, has {getattr(g, 'c_dim', 0)}: give one that was taught factors")
+        raise ValueError(f"g should be a generator of the {len(space.names)} codes of space, has "
+                         f"{getattr(g, 'c_dim', 0)}: give one that was taught factors")
     check_number(n, 'n', 40*max(space.sizes), whole=True)
     with frozen(g): net = train_oracle(_Drawn(g, space, n, seed, side), seed=seed, **kwargs)
     return Attributes(net, space.names, f'regressed-{g.img_resolution}')
@@ -113,7 +114,8 @@ def _reals(x, name):
     try: x = torch.as_tensor(x).detach()
     except (TypeError, ValueError, RuntimeError): x = None
     if x is None or x.is_complex():
-        raise ValueError(f"{name} should be real numbers, got {'complex ones' if x is not None else 'something else'}: give a tensor or an array")
+        raise ValueError(f"{name} should be real numbers, got {'complex ones' if x is not None else 'something else'}: "
+                         "give a tensor or an array")
     return x.double()
 
 def _steps(step, n):
@@ -162,7 +164,8 @@ def relative_changes(
         raise ValueError("changes should be [n_dirs,m] with at least one direction and two attributes, got "
                          f"{[*a.shape]}")
     if not ((a>=0) & a.isfinite()).all():
-        raise ValueError("changes should be finite and at least 0, got negative ones, NaN or infinity: take absolute values")
+        raise ValueError("changes should be finite and at least 0, got negative ones, NaN or "
+                         "infinity: take absolute values")
     return a/a.amax(1, keepdim=True).clamp_min(1e-300)
 
 def s_disen(
@@ -250,7 +253,8 @@ def interpolate_steps(
     grid,sizes = _grid(grid, target),_reals(sizes, 'sizes').float()
     check_shape(sizes, 'sizes', f'{len(grid)} n')
     if not ((sizes>=0) & sizes.isfinite()).all():
-        raise ValueError("sizes should be finite and at least 0, got negative ones, NaN or infinity: take absolute values")
+        raise ValueError("sizes should be finite and at least 0, got negative ones, NaN or infinity: "
+                         "take absolute values")
     y,at = torch.cat([torch.zeros(1,sizes.shape[1]), sizes]),torch.cat([torch.zeros(1), grid])  # from no step on
     slope = y.diff(dim=0)/at.diff()[:,None]
     steps,reached,ends = map(torch.tensor, zip(*[_calibrate(at, a, b, target) for a,b in zip(y.T, slope.T)]))

@@ -56,7 +56,8 @@ def score_labels(
     "How well codes agree with labels of which some are missing"
     read,labels = _table(read, 'read'),np.asarray(labels)
     if labels.dtype.kind not in 'fiub' or labels.shape!=read.shape:
-        raise ValueError(f"labels should be numbers shaped like read, {[*read.shape]}, got {labels.dtype} {[*labels.shape]}: one row for each image")
+        raise ValueError(f"labels should be numbers shaped like read, {[*read.shape]}, got {labels.dtype} "
+                         f"{[*labels.shape]}: one row for each image")
     if np.isinf(labels).any() or np.isnan(labels).all():
         raise ValueError("labels should be in [0,1], NaN where missing, got infinity or none at all: check the table")
     known,steps,m = ~np.isnan(labels),label_steps(labels, space),np.array(space.sizes)

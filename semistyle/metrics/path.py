@@ -23,7 +23,8 @@ def slerp(
     "Spherical interpolation between the directions of `a` and `b` (Shoemake 1985)"
     for k,o in (('a',a), ('b',b)): check_floats(o, k, way='give latents')
     if a.shape!=b.shape:
-        raise ValueError(f"a and b should have one shape, got {[*a.shape]} and {[*b.shape]}: give as many ends as starts")
+        raise ValueError(f"a and b should have one shape, got {[*a.shape]} and {[*b.shape]}: give as "
+                         "many ends as starts")
     a,b = (o/o.norm(dim=-1, keepdim=True) for o in (a, b))
     cos = (a*b).sum(-1, keepdim=True)
     side = b-cos*a
@@ -50,7 +51,8 @@ def trim(
 )->np.ndarray: # Those from the 1st to the 99th percentile, which stay in
     "Leave out the ends, as NVIDIA's path length does"
     if not np.size(dist) or not np.isfinite(dist).all():
-        raise ValueError("dist should hold finite distances, got none, NaN or infinity: take some steps of a generator that has not diverged")
+        raise ValueError("dist should hold finite distances, got none, NaN or infinity: take some steps of a generator "
+                         "that has not diverged")
     lo,hi = np.percentile(dist, 1, method='lower'),np.percentile(dist, 99, method='higher')
     return np.extract((dist>=lo) & (dist<=hi), dist)
 

@@ -25,7 +25,8 @@ def _numbers(x, name):
     try: t = torch.as_tensor(x).detach().cpu()
     except (TypeError, ValueError, RuntimeError): t = None
     if t is None or t.is_complex():
-        raise ValueError(f"{name} should be real numbers, got {'complex ones' if t is not None else f'a {type(x).__name__}'}: give an array")
+        raise ValueError(f"{name} should be real numbers, got "
+                         f"{'complex ones' if t is not None else f'a {type(x).__name__}'}: give an array")
     return t
 
 def _gaussian(mu, sigma, which):

@@ -226,14 +226,16 @@ def _check_sizes(name, args, tensors):
     most = max([1024, len(tensors), *(n for v in tensors.values() for n in v.shape)])
     for k,n in _numbers(args):
         if k!='mbstd_group' and abs(n)>(2**20 if k=='channel_base' else most): # a group of pictures takes no memory
-            raise ValueError(f"{k} of {name} should be at most {most:,}, the largest size in its file, is {str(n)[:30]}: save it anew")
+            raise ValueError(f"{k} of {name} should be at most {most:,}, the largest size in its file, is "
+                             f"{str(n)[:30]}: save it anew")
 
 # %% ../../nbs/models/26_checkpoint.ipynb #7df98ebf
 def _build(path, name, rec):
     "A network from its entry in `config.json` and its file"
     kinds = {'class':str, 'args':dict, 'bytes':int, 'sha256':str}
     if not (name.isidentifier() and isinstance(rec, dict) and all(isinstance(rec.get(k), v) for k,v in kinds.items())):
-        raise ValueError(f"network {name!r} of {path} should have class, args, bytes, sha256, has {str(rec)[:300]}: save it anew")
+        raise ValueError(f"network {name!r} of {path} should have class, args, bytes, sha256, has "
+                         f"{str(rec)[:300]}: save it anew")
     tensors,cls = _read_tensors(path/f'{name}.safetensors', rec),_named(rec['class'])
     args = getattr(cls, 'before', {})|rec['args']
     _check_sizes(name, args, tensors)
@@ -276,9 +278,11 @@ def load_model(
         if not is_hub_name(name): raise
         raise ValueError(f"{e}; of {name}: remove {path} and load it again, or tell its author") from None
     if 'imported' in saved['config'] and 'space' not in saved['config'] and 'generator' in networks:
-        networks['generator'].one_hot = networks['generator'].c_dim>0  # such networks were trained with labels of classes
+        # such networks were trained with labels of classes
+        networks['generator'].one_hot = networks['generator'].c_dim>0
     card = path/'model_card.md'
-    return SavedModel(path, saved['config'], card.read_text(encoding='utf-8', errors='replace') if card.exists() else '', networks)
+    return SavedModel(path, saved['config'],
+                      card.read_text(encoding='utf-8', errors='replace') if card.exists() else '', networks)
 
 # %% ../../nbs/models/26_checkpoint.ipynb #73ec7323
 def save_state(

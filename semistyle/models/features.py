@@ -271,7 +271,8 @@ def as_region(
     if callable(where): return lambda img: where(img)[:,None].to(img)
     w = torch.as_tensor(where, dtype=torch.float32)
     if w.ndim!=2 or not 0<=w.min()<=w.max()<=1 or not w.any():
-        raise ValueError(f"where should be [H,W] in [0,1], not 0 everywhere, got {[*w.shape]} from {w.min():g} to {w.max():g}")
+        raise ValueError(f"where should be [H,W] in [0,1], not 0 everywhere, got {[*w.shape]} from "
+                         f"{w.min():g} to {w.max():g}")
     return lambda img: w.to(img)[None,None]
 
 class in_region(nn.Module):

@@ -19,8 +19,8 @@ def _blocks_above(fine_resolution, img_resolution, patch=1):
     "How many blocks of a network lie above `fine_resolution`"
     sizes = [2**k for k in range(3, 10) if 2**k<img_resolution//patch]
     if fine_resolution not in sizes:
-        raise ValueError(f"fine_resolution should be one of {sizes} for pictures of {img_resolution}x{img_resolution}, got "
-                         f"{fine_resolution!r}: a network is cut between its first and its last block")
+        raise ValueError(f"fine_resolution should be one of {sizes} for pictures of {img_resolution}x{img_resolution}, "
+                         f"got {fine_resolution!r}: a network is cut between its first and its last block")
     return (img_resolution//patch//fine_resolution).bit_length()-1
 
 class PictureMaps(Discriminator):
@@ -44,7 +44,8 @@ class FineMapping(MappingNetwork):
         super().__init__(*args, **kwargs)
         self.n_examples,self.bits = n_examples,max(1, (n_examples-1).bit_length())
         if self.bits>self.z_dim:
-            raise ValueError(f"z_dim should be at least {self.bits}, to choose among {n_examples} examples, got {self.z_dim}")
+            raise ValueError(f"z_dim should be at least {self.bits}, to choose among {n_examples} "
+                             f"examples, got {self.z_dim}")
 
     def choose(self,
         z:Tensor # Latents, [N,z_dim]

@@ -32,10 +32,13 @@ def why_hub(
 )->str:
     "What went wrong with the Hub, in a sentence"
     from huggingface_hub import errors
-    kinds = {errors.RepositoryNotFoundError: f"the Hub should have a repository {repo}, has none that may be read: check the name, or log in by `hf auth login`; "
-                                             "for a folder on this machine check its path",
+    kinds = {errors.RepositoryNotFoundError: f"the Hub should have a repository {repo}, has none that may be read: "
+                                             "check the name, or log in by `hf auth login`; for a folder on this "
+                                             "machine check its path",
              errors.RevisionNotFoundError: f"{repo} should have that revision, does not: leave it out or choose another",
-             errors.LocalEntryNotFoundError: f"{repo} could not be fetched and is not in the cache: check the connection (and HF_HUB_OFFLINE, HF_ENDPOINT), or give a folder on this machine",
+             errors.LocalEntryNotFoundError: f"{repo} could not be fetched and is not in the cache: "
+                                             "check the connection (and HF_HUB_OFFLINE, "
+                                             "HF_ENDPOINT), or give a folder on this machine",
              errors.EntryNotFoundError: f"{repo} should hold a semistyle model, lacks a file of it: ask its author",
              errors.OfflineModeIsEnabled: "the Hub should be asked, HF_HUB_OFFLINE forbids it: unset it"}
     said = next((v for k,v in kinds.items() if isinstance(e, k)), None)
@@ -60,12 +63,16 @@ def hub_folder(
         first = get('config.json')
         nets = read_json(first).get('networks')
         if not isinstance(nets, dict) or not nets or not all(k.isidentifier() for k in nets):
-            raise ValueError(f"{repo} should hold a semistyle model, its config.json names no networks: choose another, or import its file by semistyle_import")
+            raise ValueError(f"{repo} should hold a semistyle model, its config.json names no networks: choose another, "
+                             "or import its file by semistyle_import")
         for k in nets: get(f'{k}.safetensors')
         try: get('model_card.md')
-        except Exception: pass                                                      # a card is welcome, and no part of the model
+        # a card is welcome, and no part of the model
+        except Exception: pass
     except HFValidationError as e:
-        raise ValueError(f"model should be a folder or a repository of the Hub as user/name, got {name!r}: {str(e)[:150]}") from None
+        raise ValueError(f"model should be a folder or a repository of the Hub as user/name, got {name!r}: "
+                         f"{str(e)[:150]}") from None
     except ValueError: raise
-    except Exception as e: raise ValueError(why_hub(e, repo)) from e                # of the connection, in whatever library it is made
+    # of the connection, in whatever library it is made
+    except Exception as e: raise ValueError(why_hub(e, repo)) from e
     return first.parent

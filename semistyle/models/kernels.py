@@ -117,7 +117,8 @@ def _probe(dtype, noise):
         bad = [i for i,(a,b) in enumerate(zip(*results)) if (a-b).abs().max()>.05*b.abs().max()]
         why = f'they differ from the steps in {bad}' if bad else ''
     except Exception as e: why = f'{type(e).__name__}: {(str(e).strip() or "no reason given").splitlines()[0]}'
-    say = (f'activation and AdaIN are not compiled ({why[:200]}): training goes on without, with the same numbers to rounding'
+    say = (f'activation and AdaIN are not compiled ({why[:200]}): training goes on without, with the '
+           'same numbers to rounding'
            if why else f'activation and AdaIN are compiled for training, in {time.monotonic()-start:.0f} s')
     print(f'semistyle: {say}', file=sys.stderr)
     return not why

@@ -182,7 +182,8 @@ def _adain_again(ins, eps, g, needs):
 class _AdaIN(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, y_s, y_b, eps):
-        n,h = x.shape[2]*x.shape[3],x.float() if x.dtype==torch.float16 else x      # squares of 256 and more are too large for float16
+        # squares of 256 and more are too large for float16
+        n,h = x.shape[2]*x.shape[3],x.float() if x.dtype==torch.float16 else x
         mu = _sum(x)/n
         rstd = (_sum(h*h)/n - mu*mu).clamp_min_(0).add_(eps).rsqrt_()
         a = y_s.float()[...,None,None]*rstd

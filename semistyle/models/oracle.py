@@ -70,8 +70,9 @@ def held_out(
     "The pictures that an oracle does not see in training"
     test,train = np.split(np.random.default_rng(seed).permutation(len(world)), [min(n_test, len(world)//10)])
     if len(test)<2*max(world.space.sizes):
-        raise ValueError(f"n_test should be at least {2*max(world.space.sizes)}, two pictures for each value of every factor, and at most a "
-                         f"tenth of the {len(world):,} pictures, got {n_test}: take a larger world or more pictures")
+        raise ValueError(f"n_test should be at least {2*max(world.space.sizes)}, two pictures for each value of every "
+                         f"factor, and at most a tenth of the {len(world):,} pictures, got {n_test}: take a larger "
+                         "world or more pictures")
     return test,train
 
 # %% ../../nbs/models/27_oracle.ipynb #e64a5046

@@ -80,8 +80,8 @@ class Sampler:
         self.g,self.law,self.psi,self.noise_mode,self.pixels = g,codes,psi,noise_mode,pixels
         self.side,self.stop,self.dtype = side,stop,dtype
         if stop and len(getattr(getattr(g, 'synthesis', None), 'to_rgbs', ()))<2:
-            raise ValueError(f"stop should be given for a generator that adds up pictures of growing size, {type(g).__name__} "
-                             "does not: leave it out")
+            raise ValueError("stop should be given for a generator that adds up pictures of growing size, "
+                             f"{type(g).__name__} does not: leave it out")
 
     @property
     def device(self):
@@ -184,7 +184,8 @@ def of(self:Sampler,
         raise ValueError("the generator should take a code, takes none (c_dim=0): choose another model")
     c = torch.as_tensor(c, dtype=torch.float32)
     if not ((c>-1e-4) & (c<1+1e-4)).all():
-        raise ValueError(f"codes should be in [0,1], reach from {c.min():.3g} to {c.max():.3g}: clamp them, or ask the generator itself")
+        raise ValueError(f"codes should be in [0,1], reach from {c.min():.3g} to {c.max():.3g}: clamp them, or ask the "
+                         "generator itself")
     n,rng = len(c),_stream(seed)
     z = torch.randn(n, self.g.z_dim) if rng is None else torch.randn(1, self.g.z_dim, generator=rng).expand(n, -1)
     def draw(z, c): return self.g(z, c, truncation_psi=self.psi, **self._noise(seed))

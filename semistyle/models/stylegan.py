@@ -83,7 +83,8 @@ class MappingNetwork(nn.Module):
 def check_input(name, x, dim, n=None, like=None):
     "A latent or code in the precision of the weight `like`; refused where it is missing or has another shape than [n,dim]"
     if x is None: raise ValueError(f"this generator needs a code: pass `{name}` of shape [N,{dim}], values in [0,1]")
-    if name=='c' and isinstance(x, Tensor) and not x.is_complex(): x = x.to(like.dtype) # classes may come as whole numbers
+    # classes may come as whole numbers
+    if name=='c' and isinstance(x, Tensor) and not x.is_complex(): x = x.to(like.dtype)
     x = check_floats(x, name, like, 'make it one by torch.as_tensor(x, dtype=torch.float32)')
     if x.ndim!=2 or x.shape[1]!=dim or n not in (None,x.shape[0]):
         raise ValueError(f"`{name}` should have shape [{'N' if n is None else n},{dim}], got {[*x.shape]}")

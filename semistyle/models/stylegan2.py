@@ -267,7 +267,8 @@ class ModulatedSynthesis(nn.Module):
         layer,large = self.layers[i],x.shape[2]*x.shape[3]>=64**2 and self.const.shape[2]*2**(len(self.layers)//2)>=256
         if not (large and torch.is_grad_enabled() and ws[i].requires_grad) or self.training:
             return layer(x, ws[i], modes[i])
-        names,now = zip(*[*layer.named_parameters(), *layer.named_buffers()])             # as they are now: `draw` puts other noise in
+        # as they are now: `draw` puts other noise in
+        names,now = zip(*[*layer.named_parameters(), *layer.named_buffers()])
         def again(x, w, *tensors): return functional_call(layer, dict(zip(names, tensors)), (x, w, modes[i]))
         return checkpoint(again, x, ws[i], *now, use_reentrant=False, preserve_rng_state=modes[i]=='random')
 
@@ -322,7 +323,8 @@ class _DownLevel(nn.Module):
     def __init__(self, in_channels, channels, taps, clamp, residual=True):
         super().__init__()
         self.conv = EqualConv2d(in_channels, in_channels)
-        self.down = EqualConv2d(in_channels, channels, gain=1. if residual else SQRT2)  # that of the leaky ReLU; over sqrt(2) of a sum
+        # that of the leaky ReLU; over sqrt(2) of a sum
+        self.down = EqualConv2d(in_channels, channels, gain=1. if residual else SQRT2)
         self.skip = nn.Parameter(torch.randn(channels, in_channels, 1, 1)) if residual else None
         self.taps,self.clamp,self.scale = taps,clamp,math.sqrt(0.5/in_channels)
 

@@ -123,7 +123,8 @@ def grown(
     "The plain network that a growing one has become"
     level = getattr(getattr(net, 'synthesis', net), 'level', None)
     if type(net) not in _plain or level!=getattr(net, 'synthesis', net).top: return net
-    with torch.random.fork_rng(devices=[]): res = _plain[type(net)](**net.init_args)  # a run's own stream stays where it is
+    # a run's own stream stays where it is
+    with torch.random.fork_rng(devices=[]): res = _plain[type(net)](**net.init_args)
     state = net.state_dict()
     res.load_state_dict({k:state[k] for k in res.state_dict()})
     return res.train(net.training).requires_grad_(next(net.parameters()).requires_grad).to(next(net.parameters()).device)

@@ -59,7 +59,8 @@ def _feature_net(
     if features=='pixels': return PixelFeatures()
     if features=='disc':
         if own: return DiscriminatorFeatures(model.discriminator)
-        raise ValueError(f"features should be 'imagenet', 'alexnet' or 'pixels', as {model.path.name} holds no discriminator")
+        raise ValueError(f"features should be 'imagenet', 'alexnet' or 'pixels', as {model.path.name} "
+                         "holds no discriminator")
     if features=='imagenet': return EfficientNetLite0(size=None if 128<=side<=256 else 128 if side<128 else 256)
     if features!='alexnet' and not Path(features).is_file():
         raise ValueError(f"features should be one of {_LOOKS} or a file of AlexNet's weights, got {features!r}")
@@ -81,8 +82,8 @@ def _sides_to_read(g, net, resolution):
     sides,own = _reading_sides(net, g.img_resolution),g.img_resolution
     if not resolution: return sides if _large(g) else []
     if resolution in {*sides,own}: return [resolution]
-    raise ValueError(f"resolution should be one of {sides+[own]*(own not in sides)} to read pictures of {own}x{own} with "
-                     f"{net.name}, got {resolution}")
+    raise ValueError(f"resolution should be one of {sides+[own]*(own not in sides)} to read pictures of {own}x{own} "
+                     f"with {net.name}, got {resolution}")
 
 def _read_smaller(g, net, sides, **kwargs):
     "Features of shrunk pictures: to the lowest of `sides` that decides for the first of SeFa's directions"
@@ -257,8 +258,10 @@ def run_discovery(
     if (words is None)!=(scorer is None): raise ValueError("words and scorer should be given together, or neither")
     me,held = launched()[0],ExitStack()
     if n_processes()>1:
-        raise ValueError("run_discovery should be called before processes meet, was called inside `joined`: it lets them meet itself")
-    if me: held.enter_context(joined(24*60))                                        # others wait here while the first one searches
+        raise ValueError("run_discovery should be called before processes meet, was called inside `joined`: it lets "
+                         "them meet itself")
+    # others wait here while the first one searches
+    if me: held.enter_context(joined(24*60))
     model,c = _with_generator(model, label)
     g,attributes = model.generator,None if words else _attributes(model, world, model.generator)
     words = words and (list(words), scorer if callable(scorer) else clip_scorer(scorer))
@@ -270,7 +273,8 @@ def run_discovery(
         net,same,look = _feature_net(model, features),dict(c=c, seed=seed),{}
         model.networks.pop('discriminator', None)                                   # `net` has its own
         sides = _sides_to_read(g, net, resolution)
-        free = method in ('ganspace','sefa') and not attention                      # takes no picture to find: written first
+        # takes no picture to find: written first
+        free = method in ('ganspace','sefa') and not attention
         late = free and attributes is None and _large(g)
         if not late: net = _read_smaller(g, net, sides, **same)
         kwargs = kwargs | dict(subspace=_samples(g, method, attention, kwargs.get('subspace')))

@@ -100,17 +100,19 @@ def _earlier(paths, project, latents=None, fine=False):
         raise ValueError("latents should be given alone, without photographs and --project: they are projected already")
     if not paths: raise ValueError("photographs, an earlier edit or --latents should be given, got none")
     if (project or fine) and made:
-        raise ValueError(f"{made[0]} holds an edit, whose photographs are known: leave --{'project' if project else 'fine'} out")
+        raise ValueError(f"{made[0]} holds an edit, whose photographs are known: leave "
+                         f"--{'project' if project else 'fine'} out")
     if project or fine: return None
     if len(paths)==1 and made: return edit_folder(paths[0])
-    raise ValueError(f"{paths[0]} is no edit: photographs need --project and a --model to project them with, or --fine and one that turns pictures")
+    raise ValueError(f"{paths[0]} is no edit: photographs need --project and a --model to project them with, or --fine "
+                     "and one that turns pictures")
 
 def _check_fine(model, name, project, fine):
     "Refuse to turn pictures by a generator that makes them from nothing, and to project into one that does not"
     able = hasattr(model.generator, 'on')
     if fine and not able:
-        raise ValueError(f"{name} should turn pictures, for --fine, makes them from nothing: give --project, or a model of a preset "
-                                           "such as fine-robot-32")
+        raise ValueError(f"{name} should turn pictures, for --fine, makes them from nothing: give --project, or a model "
+                         "of a preset such as fine-robot-32")
     if project and able:
         raise ValueError(f"{name} turns pictures as they are and needs no projection: give --fine in place of --project")
 
@@ -125,7 +127,8 @@ def _with_generator(name):
 def _plan(model, directions, moves, factors):
     "The directions that are needed and who is meant by which name; refuses, before time is spent, what cannot be done"
     if directions and not moves:
-        raise ValueError(f"directions should be given with a move along one, got {directions} and no move: add a move, or leave them out")
+        raise ValueError(f"directions should be given with a move along one, got {directions} and no move: add a move, "
+                         "or leave them out")
     d = find_directions_of(directions, model) if moves else None
     moves = [(d.index(int(k) if k.isdigit() and k not in d.names else k),v) for k,v in moves]
     names = list(model.space.names) if model.space else []
@@ -144,8 +147,8 @@ def _refuse_others(out, photos=None, ws=None):
     e = load_edit(out)
     def same(a, b): return a is not None and a.shape==b.shape and bool((a==b).all())
     if same(e.photos, photos) if photos is not None else same(e.ws, ws): return
-    raise ValueError(f"out should be new or hold an edit of these pictures, {out} holds one of {', '.join(e.names[:3])} that are others: "
-                     "choose another folder (--out)")
+    raise ValueError(f"out should be new or hold an edit of these pictures, {out} holds one of {', '.join(e.names[:3])} "
+                     "that are others: choose another folder (--out)")
 
 # %% ../../nbs/runs/76_edit.ipynb #cdbef174
 def _project(paths, model, name, out, photo_args, kwargs, label=None):

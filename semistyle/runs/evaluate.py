@@ -34,7 +34,8 @@ needs = dict(
     codes    =(lambda s: s.has_codes, 'no generator here takes codes of known factors'),
     world    =(lambda s: s.world is not None, 'its pictures are of no known world: give one with --world'),
     labels   =(lambda s: s.labelled, 'the pictures of its world have no labels: give a table with --labels'),
-    named    =(lambda s: s.grid or not s.unnamed, 'nobody has named the parts of its code, and its pictures are no grid of factors'),
+    named    =(lambda s: s.grid or not s.unnamed, 'nobody has named the parts of its code, and its pictures are no '
+                                                  'grid of factors'),
     mig      =(lambda s: s.grid or s.space is None or s.space.n_factors>1,
                'MIG compares two codes or more, here is one'),
     renderer =(lambda s: s.grid and hasattr(s.world, 'render_codes'),
@@ -301,8 +302,8 @@ def _runs_in(path):
         raise ValueError(f"{path} should be new or hold runs of measures, holds something else: choose another name")
     for r in old['runs']:
         if not isinstance(r, dict) or r.get('sha256', _hash_of(r))!=_hash_of(r):
-            raise ValueError(f"{path} should hold what was measured, a run in it was changed since: restore it from a copy, "
-                             "or choose another name")
+            raise ValueError(f"{path} should hold what was measured, a run in it was changed since: restore it from a "
+                             "copy, or choose another name")
     return old['runs']
 
 def _found(done, key):

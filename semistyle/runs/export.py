@@ -32,7 +32,8 @@ class ExportedGenerator(nn.Module):
     ):
         super().__init__()
         if noise_mode not in NOISE_MODES or noise_mode=='random':
-            raise ValueError(f"noise_mode should be 'const' or 'none', got {noise_mode!r}: a graph draws no random noise")
+            raise ValueError(f"noise_mode should be 'const' or 'none', got {noise_mode!r}: a graph "
+                             "draws no random noise")
         self.g,self.noise_mode = g,noise_mode
 
     @property
@@ -84,7 +85,8 @@ def onnx_error(
     import onnxruntime
     x = e.example(n, seed)
     with measuring(e): want = e(*x.values())
-    got, = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider']).run(None, {k:v.numpy() for k,v in x.items()})
+    got, = onnxruntime.InferenceSession(str(path),
+                                        providers=['CPUExecutionProvider']).run(None, {k:v.numpy() for k,v in x.items()})
     return float(np.abs(got-want.float().numpy()).max())
 
 def save_onnx(
@@ -104,8 +106,8 @@ def save_onnx(
         _to_graph(e, opset, about or {}, made)
         error = onnx_error(made, e)
         if not error<=most:
-            raise ValueError(f"the graph's pictures should differ from PyTorch's by at most {most:g}, differ by {error:.2g}: nothing is "
-                             "written; try noise_mode='none' or another opset")
+            raise ValueError(f"the graph's pictures should differ from PyTorch's by at most {most:g}, differ by "
+                             f"{error:.2g}: nothing is written; try noise_mode='none' or another opset")
         data = made.read_bytes()
     write_atomic(path, data)
     return error
@@ -115,7 +117,8 @@ def _to_graph(e, opset, about, path):
     "Export as ONNX"
     x = e.example()
     with _exportable(e), warnings.catch_warnings():
-        warnings.filterwarnings('ignore', '.*axis name.*')                         # of dimensions that are equal by construction
+        # of dimensions that are equal by construction
+        warnings.filterwarnings('ignore', '.*axis name.*')
         program = torch.onnx.export(e, tuple(x.values()), input_names=[*x], output_names=['image'],
                                     dynamic_shapes=_free(e), dynamo=True, opset_version=opset, verbose=False)
     program.model.metadata_props.update({str(k):str(v) for k,v in about.items()})
@@ -155,7 +158,8 @@ def export_onnx(
 )->float:                  # See `save_onnx`
     "Write a saved model's generator as an ONNX graph with its name, and those of its factors, in the file"
     saved = generator_of(model)
-    factors = dict(factors=json.dumps(dict(zip(saved.space.names, map(int, saved.space.sizes))))) if saved.space is not None else {}
+    factors = dict(factors=json.dumps(dict(zip(saved.space.names,
+                                               map(int, saved.space.sizes))))) if saved.space is not None else {}
     return save_onnx(saved.generator, path, noise_mode, dict(model=saved.path.name, noise_mode=noise_mode) | factors,
                      opset)
 
@@ -176,7 +180,8 @@ def save_program(
         torch.export.save(program, made, extra_files={'about.json':json.dumps(about or {})})
         error = float((torch.export.load(made).module()(*x.values())-e(*x.values())).abs().max())
         if not error<=most:
-            raise ValueError(f"the archive's pictures should differ from the generator's by at most {most:g}, differ by {error:.2g}: nothing is written")
+            raise ValueError(f"the archive's pictures should differ from the generator's by at most {most:g}, differ by "
+                             f"{error:.2g}: nothing is written")
         data = made.read_bytes()
     write_atomic(path, data)
     return error
@@ -205,7 +210,8 @@ def _npm_pack(folder):
     got = subprocess.run([npm,'pack',f'onnxruntime-web@{RUNTIME}','--silent'], cwd=folder, capture_output=True,
                          text=True)
     if got.returncode or not (Path(folder)/name).exists():
-        raise ValueError(f"npm could not fetch onnxruntime-web: {(got.stderr.strip() or 'no reason given').splitlines()[-1]}; {way}")
+        raise ValueError("npm could not fetch onnxruntime-web: "
+                         f"{(got.stderr.strip() or 'no reason given').splitlines()[-1]}; {way}")
     return Path(folder)/name
 
 def read_runtime(
@@ -299,7 +305,9 @@ def slider_page(
     zipped = {k:_b64(gzip.compress(v, 9, mtime=0)) for k,v in dict(ort=ort, wasm=wasm, model=graph).items()}
     title = escape(f'{model.path.name}: what it draws')
     text = json.dumps(spec).replace('<', '\\u003c')
-    page = Template(_template.read_text(encoding='utf-8')).substitute(title=title, alt='Some pictures that the generator draws', spec=text,
+    page = Template(_template.read_text(encoding='utf-8')).substitute(title=title,
+                                                                      alt='Some pictures that the generator draws',
+                                                                      spec=text,
                                                                      still=_b64(_still(model, spec)), **zipped)
     write_atomic(Path(out)/'index.html', page)
     return Path(out)/'index.html'

@@ -73,7 +73,8 @@ class DirectionMoves:
         self.moves = directions.variations*directions.steps[:,None,None]
         self.ws,self._still = sampler.ws(1, seed) if ws is None else ws,None
         if len(self.ws)!=1:
-            raise ValueError(f"latents should hold one picture to be moved along directions, hold {len(self.ws)}: give one")
+            raise ValueError("latents should hold one picture to be moved along directions, hold "
+                             f"{len(self.ws)}: give one")
     def values(self, k): return torch.linspace(0, 1, 5)
     def generate(self,
         c:Tensor # How far along each, [n,k] in [0,1]; half is not at all
@@ -222,13 +223,14 @@ def _measured(model, world, metrics, ceiling, n):
     unnamed = isinstance(model.space, CodeSpace)
     blocks = [_measure_cards(metrics, world, not unnamed)] if metrics.keys() & _measures.keys() else []
     if world is None:
-        return ["The world of its pictures is not known, so nothing was measured that needs true pictures: name it with `--world`, or a folder "
-                "of pictures like those that it was trained on."]
+        return ["The world of its pictures is not known, so nothing was measured that needs true pictures: name it "
+                "with `--world`, or a folder of pictures like those that it was trained on."]
     if not model.generator.c_dim:
         return [*blocks, "This generator takes no code, so no factor of it has a name, and there is neither MIG-gen "
                          "nor L2-gen. `semistyle_discover` finds directions in it."]
     if unnamed:
-        return [*blocks, "Its code was learned without labels: nobody has named its parts, so there is neither MIG-gen nor L2-gen."]
+        return [*blocks, "Its code was learned without labels: nobody has named its parts, so there "
+                         "is neither MIG-gen nor L2-gen."]
     if world.rendered: blocks.append(_compared(model, world, n))
     elif not world.grid: blocks += _judged(model, world, n)
     if ceiling:
@@ -294,7 +296,8 @@ def model_report(
         sections['True pictures'] = report_picture(image_grid(some, ncol=12), 'As the networks see them.', scale)
     if 'imported' in cfg:
         rec = cfg['imported']
-        sections['Where it is from'] = [f"`{rec['network']}` of a checkpoint ({rec['format']}), SHA-256 `{rec['sha256']}`; nothing in it was run.", *rec['notes']]
+        sections['Where it is from'] = [f"`{rec['network']}` of a checkpoint ({rec['format']}), SHA-256 "
+                                        f"`{rec['sha256']}`; nothing in it was run.", *rec['notes']]
     if cfg.get('command'): sections['Again'] = ['The command that made this:', report_code(cfg['command'])]
     html_report(path, title, sections, lead, _facts(model, world))
 

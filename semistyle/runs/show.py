@@ -22,7 +22,8 @@ from .subject import world_of
 from ..viz import image_grid,save_gif,save_image,turning_frames
 
 # %% ../../nbs/runs/74_show.ipynb #d8d1b41a
-picture_kinds = dict(grid=('.png',), traversals=('.png','.gif'), mixing=('.png',), interpolation=('.gif',)) # Kind -> endings
+# Kind -> endings
+picture_kinds = dict(grid=('.png',), traversals=('.png','.gif'), mixing=('.png',), interpolation=('.gif',))
 
 def picture_file(
     model,     # Folder of a saved model, or the name of a shipped one
@@ -37,7 +38,8 @@ def picture_file(
     return out
 
 # %% ../../nbs/runs/74_show.ipynb #95e4cab2
-_latents_taken = dict(grid=(1,1000), mixing=(2,24), interpolation=(2,100), traversals=(1,1)) # Kind -> fewest and most latents
+# Kind -> fewest and most latents
+_latents_taken = dict(grid=(1,1000), mixing=(2,24), interpolation=(2,100), traversals=(1,1))
 
 def _given_styles(latents, sampler, kind):
     "Styles [n,num_ws,w_dim] of a file of latents, as many as a kind of picture takes"
@@ -76,14 +78,16 @@ def draw_kind(
     named = model.generator.c_dim and (model.space is not None or world or rendered)
     along = kind=='traversals' and (directions or not named)
     if world and (kind!='traversals' or along):
-        raise ValueError(f"world should be given for traversals of factors, got {world} for {'directions' if kind=='traversals' else kind}: leave it out")
+        raise ValueError(f"world should be given for traversals of factors, got {world} for "
+                         f"{'directions' if kind=='traversals' else kind}: leave it out")
     if latents and kind=='traversals' and not along:
-        raise ValueError("latents should be given for grid, mixing or interpolation, or for traversals with directions: a factor is "
-                         "turned by its code, which styles do not have")
+        raise ValueError("latents should be given for grid, mixing or interpolation, or for traversals with "
+                         "directions: a factor is turned by its code, which styles do not have")
     sampler = model.sampler(psi=psi, side=256)
     ws = _given_styles(latents, sampler, kind) if latents else None
     if kind=='grid' and latents: return image_grid(visible(sampler.of_ws(ws)), ncol=min(len(ws), 10), scale=scale)
-    if kind=='grid': return sample_grid(model, 60, seed, psi, ncol=10, scale=scale) # sheets hold no picture larger than 256x256
+    # sheets hold no picture larger than 256x256
+    if kind=='grid': return sample_grid(model, 60, seed, psi, ncol=10, scale=scale)
     if kind=='mixing': return mixing_grid(model, seed=seed, psi=psi, ws=ws, scale=scale)
     if kind=='interpolation': return interpolation(model, seed=seed, psi=psi, ws=ws, scale=scale)
     if along:

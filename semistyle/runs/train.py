@@ -73,8 +73,10 @@ def parse_settings(
     return res
 
 # %% ../../nbs/runs/70_train.ipynb #a0455672
-_data_of = {'celeba-256': dict(world='celeba', filter='lanczos'), 'celeba-64': dict(world='celeba')} | { # What a preset says of its data
-    k:dict(world=k.split('-')[-2]) for k in presets if k.split('-')[0] in ('info','infogan','fine','acgan','projection') and k.count('-')>1 and k.split('-')[-2]!='star'}
+# What a preset says of its data
+_data_of = {'celeba-256': dict(world='celeba', filter='lanczos'), 'celeba-64': dict(world='celeba')} | {
+    k:dict(world=k.split('-')[-2])
+    for k in presets if k.split('-')[0] in ('info','infogan','fine','acgan','projection') and k.count('-')>1 and k.split('-')[-2]!='star'}
 
 def _suited(p, ds, given):
     "Settings of a preset, suited to a data set where they are not among those `given`"
@@ -176,15 +178,16 @@ def _sha_of(o): return hashlib.sha256(json.dumps(to_json(o), sort_keys=True).enc
 def _go_on(out, asked, items, options):
     "The run that `out` holds, if it is the one that was asked for"
     if out.is_dir() and not _taken(out):
-        raise ValueError(f"{out} should hold a run, {out/'run.json'} is missing: check the path, or start the run (without --resume)")
+        raise ValueError(f"{out} should hold a run, {out/'run.json'} is missing: check the path, or start the run "
+                         "(without --resume)")
     run = read_json(out/'run.json')
     seal = run.pop('sha256', None) if isinstance(run, dict) else None
     if not isinstance(run, dict) or not {'world','preset','seed','settings'} <= run.keys():
         raise ValueError(f"{out/'run.json'} should hold world, preset, seed and settings, does not: start a new run "
                          "in another folder")
     if seal not in (None, _sha_of(run)):
-        raise ValueError(f"{out/'run.json'} should be as it was written, has been changed since: restore it from a copy, or start "
-                         "a new run in another folder")
+        raise ValueError(f"{out/'run.json'} should be as it was written, has been changed since: restore it from a "
+                         "copy, or start a new run in another folder")
     run,given = Run(run),{}
     run['settings'] = _as_it_was(run['settings'])
     if 'data' in run:
@@ -341,8 +344,8 @@ def set_state(self:LossLog, tensors):
     self.rows = read_log(self.path)[:n]
     times = [o.get('seconds', math.nan) for o in self.rows]
     if not torch.equal(_digest_of(self.rows, ['seconds']), tensors['digest']) or times!=sorted(times):
-        raise ValueError(f"{self.path} should have the {n} lines that it had when the state was saved, has others: restore "
-                         "it from a copy, or remove it, and a new log begins")
+        raise ValueError(f"{self.path} should have the {n} lines that it had when the state was saved, has others: "
+                         "restore it from a copy, or remove it, and a new log begins")
 
 # %% ../../nbs/runs/70_train.ipynb #bab69748
 class FilmStrip(TrainingPanel):
@@ -445,8 +448,8 @@ def get_state(self:Checkpoints)->dict: # Tensors by name
 def set_state(self:Checkpoints, tensors):
     "Refuse the state of another run"
     if 'run' in tensors and not torch.equal(tensors['run'], self._mark()):
-        raise ValueError(f"{self.out/'run.json'} should be of the run whose state lies beside it, is another's or was changed: "
-                         "restore it from a copy")
+        raise ValueError(f"{self.out/'run.json'} should be of the run whose state lies beside it, is another's or was "
+                         "changed: restore it from a copy")
 
 # %% ../../nbs/runs/70_train.ipynb #96e4db44
 def _has_nets(path, kimg, **nets):

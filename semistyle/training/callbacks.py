@@ -265,7 +265,8 @@ class SaveState(Callback):
     def before_fit(self): self.last = self.kimg,time.monotonic()
     def after_batch(self):
         kimg,then = self.last
-        if self.kimg > self.target_kimg-1e-6: return                  # `after_fit` saves what other callbacks leave behind as well
+        # `after_fit` saves what other callbacks leave behind as well
+        if self.kimg > self.target_kimg-1e-6: return
         if self.kimg >= kimg+self.every_kimg or time.monotonic()-then >= self.seconds: self.save()
     def after_fit(self): self.save()
     def save(self):

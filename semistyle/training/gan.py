@@ -483,13 +483,15 @@ def _check_parts(self:StyleGANLearner, bs, labelled_bs):
     group = next(o for o in range(min(most, bs), 0, -1) if bs%o==0)
     how = ' and '.join([f'{n_processes()} processes']*(n_processes()>1)+[f'{self.accumulate} passes each']*(self.accumulate>1))
     if bs%(group*n):
-        raise ValueError(f"bs should be a multiple of {most*n}, to be shared by {how} with {most} images together in a group of the minibatch standard "
-                         f"deviation, got {bs}: change it, or how many share it")
+        raise ValueError(f"bs should be a multiple of {most*n}, to be shared by {how} with {most} images together in a "
+                         f"group of the minibatch standard deviation, got {bs}: change it, or how many share it")
     if labelled_bs%(bs//group):
-        raise ValueError(f"labelled_bs should be a multiple of {bs//group}, a row of a batch of {bs}, to be shared by {how}, got {labelled_bs}: change it")
+        raise ValueError(f"labelled_bs should be a multiple of {bs//group}, a row of a batch of {bs}, to be shared by "
+                         f"{how}, got {labelled_bs}: change it")
     for o in self.cbs:
         if getattr(o, 'why_whole', None) and (self.lacks_labels or not getattr(o, 'if_missing', False)):
-            raise ValueError(f"{type(o).__name__} should have the whole batch, as {o.why_whole}: leave it out, or train in one process and pass")
+            raise ValueError(f"{type(o).__name__} should have the whole batch, as {o.why_whole}: leave it out, or train "
+                             "in one process and pass")
     return bs//group
 
 @patch

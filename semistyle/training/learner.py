@@ -62,8 +62,9 @@ def set_hypers(self:Optimizers, **kwargs):
 
 @patch
 def set_hyper(self:Optimizers, name, value):
-    raise ValueError(f"{name} should stay with each network's own optimiser, got one value for {', '.join(self.optims)}: "
-                     "give the rates when the Learner is made, and let them change by CosineDecay in cbs")
+    raise ValueError(f"{name} should stay with each network's own optimiser, got one value for "
+                     f"{', '.join(self.optims)}: give the rates when the Learner is made, and let them change by "
+                     "CosineDecay in cbs")
 
 # %% ../../nbs/training/40_learner.ipynb #f2ec4e61
 def under(
@@ -190,7 +191,8 @@ def descend(self:KimgLearner,
     self.losses = {k:v.detach() for k,(_,v) in parts.items()} | dict(total=total.detach())
     for k,v in self.losses.items():
         if not v.isfinite():
-            raise TrainingDiverged(f"`{k}` became {float(v)} at batch {self.n_batches}: try a smaller lr or smaller steps")
+            raise TrainingDiverged(f"`{k}` became {float(v)} at batch {self.n_batches}: try a smaller "
+                                   "lr or smaller steps")
     self.optimise(name, total)
 
 # %% ../../nbs/training/40_learner.ipynb #01f87d7d
@@ -205,8 +207,8 @@ def fit(self:KimgLearner,
     "Train so many times through the loader"
     for k,v in dict(lr=lr, wd=wd).items():
         if v is not None:
-            raise ValueError(f"{k} should be left out, got {v}: each network has its own, give lr_g, lr_d or lr when the "
-                             f"Learner is made; fit_kimg({n_epoch}) trains on so many thousand images")
+            raise ValueError(f"{k} should be left out, got {v}: each network has its own, give lr_g, lr_d or lr when "
+                             f"the Learner is made; fit_kimg({n_epoch}) trains on so many thousand images")
     self._fit(n_epoch, self.kimg+n_epoch*len(self.dls[0])*self.dls[0].bs/1000, cbs, reset_opt)
 
 @patch
@@ -298,15 +300,16 @@ def restore(self:KimgLearner,
     tensors,meta = load_state(path)
     self._check_settings(path, meta.get('settings', {}))
     if meta.get('seed', seed := getattr(self.dls[0], 'seed', None))!=seed:
-        raise ValueError(f"{path} should be resumed with batches of its own seed, {meta['seed']}, got {seed}: give that, or "
-                         "choose another folder")
+        raise ValueError(f"{path} should be resumed with batches of its own seed, {meta['seed']}, got {seed}: give "
+                         "that, or choose another folder")
     self._put_weights(tensors)
     self.create_opt(); self.opt.load(tensors); self._put_scalers(tensors)
     self.kimg,self.n_batches,self.dls[0].position = meta['kimg'],meta['n_batches'],meta['position']
     self.history,last = meta.get('history', []),meta.get('losses', {})
     self.losses = {k:torch.tensor(v) for k,v in last.items() if v is not None}
     set_rng_state(streams := under('rng', tensors))
-    if n_processes()>1 and self.device.type=='cuda': torch.cuda.set_rng_state(streams['cuda0'], self.device) # the first one's
+    # the first one's
+    if n_processes()>1 and self.device.type=='cuda': torch.cuda.set_rng_state(streams['cuda0'], self.device)
     return self
 
 @patch
@@ -350,8 +353,9 @@ def add_cb(self:KimgLearner,
     "Add a callback, if the events that it waits for happen here"
     kind = cb if isinstance(cb, type) else type(cb)
     if waits := [o for o in _unheard if hasattr(kind, o)]:
-        raise ValueError(f"cbs should wait for batches and epochs, {kind.__name__} waits for {waits[0]}, which a batch of several "
-                         "networks does not have: write a term of the loss, or use after_batch; types are `learn.dtype`'s")
+        raise ValueError(f"cbs should wait for batches and epochs, {kind.__name__} waits for {waits[0]}, which a batch "
+                         "of several networks does not have: write a term of the loss, or use after_batch; types are "
+                         "`learn.dtype`'s")
     return Learner.add_cb(self, cb)
 
 @patch

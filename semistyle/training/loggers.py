@@ -105,5 +105,6 @@ def run_logs(
     asked = names_in(names, 'log')
     for o in asked:
         if o not in known:
-            raise ValueError(f"log should be tensorboard, wandb or both with a comma between, got {o!r}; {out/'log.csv'} is always written")
+            raise ValueError(f"log should be tensorboard, wandb or both with a comma between, got {o!r}; "
+                             f"{out/'log.csv'} is always written")
     return [known[o]() for o in asked]

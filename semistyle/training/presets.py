@@ -34,7 +34,8 @@ _semi = dict(
                 c_embed=512),
     d_args=dict(channel_base=16384, channel_max=512), grid_codes=False, style_mixing=0.9,
     gan_weight=1., gamma_g=10., gamma_e=0., beta=10., alpha=1., xi=0.75, smoothness='mixup', image_weight=0.,
-    label_codes=False, r1_gamma=10., r1_interval=16, ema_half_life=10_000, decay_start=1., final_lr=1., grow_kimg=600., grow_share=0.,
+    label_codes=False, r1_gamma=10., r1_interval=16, ema_half_life=10_000, decay_start=1., final_lr=1., grow_kimg=600.,
+    grow_share=0.,
     kernels=True)
 
 _worlds = 'robot','shapes','room','sprites'
@@ -126,7 +127,8 @@ presets |= {
 }
 
 # %% ../../nbs/training/44_presets.ipynb #97d86db6
-_whole = {'bs','labelled_bs','img_resolution','mapping_layers','categorical','categories','continuous'} # Settings that count something
+# Settings that count something
+_whole = {'bs','labelled_bs','img_resolution','mapping_layers','categorical','categories','continuous'}
 
 def get_preset(
     name:str,    # One of `presets`
@@ -256,7 +258,8 @@ def preset_terms(
     if p['kind']=='info':
         how = p['gamma_g'],p['gamma_e']
         if p.get('cr_weight') and p['categorical']:
-            raise ValueError("cr_weight should be 0 where codes have categories, whose values have no gap between them: leave one of them out")
+            raise ValueError("cr_weight should be 0 where codes have categories, whose values have no gap between "
+                             "them: leave one of them out")
         code = CodeInformation([p['categories']]*p['categorical'], *how) if p['categorical'] else UnsupervisedCode(*how)
         return [*plain[:1], code, *([SharedPart(p['cr_weight'])] if p.get('cr_weight') else []), *plain[1:]]
     if p.get('relativistic'): plain = [RelativisticLoss(p.get('gan_weight', 1.)), *plain[1:]]
@@ -287,7 +290,9 @@ def gan_learner(
     space = code_space(p, len(world.space.sizes)) if p['kind']=='info' else world.space
     prior = _code_prior(p, world, space, loader.split)
     if p['kind']=='fine': _show_examples(g, world, seed)
-    learn = (FineLearner if p['kind']=='fine' else StyleGANLearner)(loader, g, d, [*preset_terms(p), *_beside(p), *L(cbs)], p['lr_g'], p['lr_d'],
+    learn = (FineLearner if p['kind']=='fine' else StyleGANLearner)(loader, g, d,
+                                                                    [*preset_terms(p), *_beside(p), *L(cbs)],
+                                                                    p['lr_g'], p['lr_d'],
                             p['betas'], sample_codes=prior, kernels=p.get('kernels', False), accumulate=accumulate)
     learn.preset,learn.world,learn.labels,learn.code_space = p,world,loader.split,space
     if getattr(space, 'categories', None): learn.to_grid = lambda c: space.expand(space.collapse(c))
@@ -311,7 +316,8 @@ def _show_examples(g, world, seed):
 def _code_prior(p, world, space, labels):
     "How codes are drawn, or None, which is from anywhere"
     if p.get('label_codes'):
-        if labels is None: raise ValueError("label_codes should be False where there are no labels, got True: give more by eta")
+        if labels is None: raise ValueError("label_codes should be False where there are no labels, "
+                                            "got True: give more by eta")
         return label_codes(world, labels)
     return space.sample_codes if p['kind']=='info' or p['kind'] in labelled_kinds and p['grid_codes'] else None
 
@@ -324,10 +330,11 @@ def _its_batches(loader, world, p):
     "The loader, once it is clear that it fits the world and the settings"
     theirs,ours = [(o.name, o.resolution, o.space) for o in (loader.world, world)]
     if theirs!=ours:
-        raise ValueError(f"loader should be of {ours[0]} at {ours[1]}x{ours[1]}, is of {theirs[0]} at {theirs[1]}x{theirs[1]}: make it of "
-                         "the world that is trained on")
+        raise ValueError(f"loader should be of {ours[0]} at {ours[1]}x{ours[1]}, is of {theirs[0]} at "
+                         f"{theirs[1]}x{theirs[1]}: make it of the world that is trained on")
     if p['kind'] in labelled_kinds and p['eta'] and loader.split is None:
-        raise ValueError("loader should have a choice of labels, has none: give it that of `split_labels`, or set eta=0, beta=0, alpha=0")
+        raise ValueError("loader should have a choice of labels, has none: give it that of `split_labels`, or set "
+                         "eta=0, beta=0, alpha=0")
     return loader
 
 def _beside(p):

@@ -95,11 +95,11 @@ def foreign_directions(
     names,out,full = [],[],[g.num_ws,g.w_dim]
     for name,t in read_arrays(path).items():
         if t.shape[-1]!=g.w_dim or t.ndim>3 or t.ndim==3 and [*t.shape[1:]] not in (full,[1,g.w_dim]):
-            raise ValueError(f"{path} should hold directions [{g.w_dim}], [n,{g.w_dim}] or [n,{g.num_ws},{g.w_dim}] of this "
-                             f"generator, {name} has shape {[*t.shape]}: take those of a generator of these sizes")
+            raise ValueError(f"{path} should hold directions [{g.w_dim}], [n,{g.w_dim}] or [n,{g.num_ws},{g.w_dim}] of "
+                             f"this generator, {name} has shape {[*t.shape]}: take those of a generator of these sizes")
         if t.ndim==2 and [*t.shape]==full:
-            raise ValueError(f"{path} should say what {name} {full} is, one direction by layers or {g.num_ws}: save it as "
-                             f"[1,{g.num_ws},{g.w_dim}] or [{g.num_ws},1,{g.w_dim}]")
+            raise ValueError(f"{path} should say what {name} {full} is, one direction by layers or {g.num_ws}: save it "
+                             f"as [1,{g.num_ws},{g.w_dim}] or [{g.num_ws},1,{g.w_dim}]")
         t = (t[None,None] if t.ndim==1 else t[:,None] if t.ndim==2 else t).expand(-1, g.num_ws, -1)
         names += [name] if len(t)==1 else [f'{name} {i}' for i in range(len(t))]
         out.append(t)

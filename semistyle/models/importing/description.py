@@ -289,8 +289,8 @@ _acting |= {f'builtins.{o}' for o in 'exec eval compile open __import__ breakpoi
 def _unread(r, f):
     "Push what a name would make, which is not read; of what acts, no description is taken"
     if type(f) is Name and {f.module, f.module.split('.')[0], str(f).replace('__builtin__', 'builtins')} & _acting:
-        raise ImportRefused(f'it calls {str(f)[:60]}, which would act on the machine of whoever opens it: it was made to do '
-                            'harm, so do not open it elsewhere')
+        raise ImportRefused(f'it calls {str(f)[:60]}, which would act on the machine of whoever opens it: it was made '
+                            'to do harm, so do not open it elsewhere')
     r.stack.append(Pickled(f.name, {}, f.module) if type(f) is Name else f)
 @_op('REDUCE')
 def _reduce(r, arg):

@@ -44,12 +44,13 @@ class _Tensors(dict):
         raise ImportRefused(f'{k} is {short_repr(v)}, no tensor')
     def refuse_unasked(self, *but):
         "Refuse tensors that nobody needed, other than with such endings"
-        odd = [k for k in self if k not in self.asked and not k.endswith(but) and k!='n_averaged'] # torch's AveragedModel counts
+        # torch's AveragedModel counts
+        odd = [k for k in self if k not in self.asked and not k.endswith(but) and k!='n_averaged']
         if not odd: return
         more = (f' and {len(odd)-3} more' if len(odd)>3 else '') + (' are' if len(odd)>1 else ' is')
         wave = ', it is SWAGAN, which draws wavelets' if any('iwt.' in k or 'dwt.' in k for k in odd) else ''
-        raise ImportRefused(f"{', '.join(o[:60] for o in odd[:3])}{more} no part of a StyleGAN2 as it is known here, so the "
-                            f"network computes something else{wave}")
+        raise ImportRefused(f"{', '.join(o[:60] for o in odd[:3])}{more} no part of a StyleGAN2 as it is known here, so "
+                            f"the network computes something else{wave}")
 
 def _tensors_of(
     tree:dict, # From `_module_tree`
@@ -380,7 +381,8 @@ def _networks_of_state(state, where):
     for (role,kind),marks in _marks.items():
         for p in [k[:-len(marks[0])] for k in state if f'.{k}'.endswith(f'.{marks[0]}')]:
             if all(p+o in state for o in marks):
-                yield f'{where}.{p}'.strip('.'),role,kind,_Tensors({k[len(p):]:v for k,v in state.items() if k.startswith(p)})
+                yield f'{where}.{p}'.strip('.'),role,kind,_Tensors({k[len(p):]:v
+                                                                    for k,v in state.items() if k.startswith(p)})
 
 def _parts(o):
     "What lies in a part of a description, by name: in a module its modules, in another object its attributes"
@@ -498,7 +500,8 @@ def import_model(
     "Turn someone's StyleGAN2 into one of our folders; nothing in the file is run"
     path = Path(path)
     size = path.stat().st_size if path.is_file() else 0
-    with slow_work(4*size): return _import_model(path, out, size)           # bytes read, hashed, written, and read again
+    # bytes read, hashed, written, and read again
+    with slow_work(4*size): return _import_model(path, out, size)
 
 def _import_model(path, out, size):
     if path.is_dir():
