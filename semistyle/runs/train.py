@@ -40,7 +40,8 @@ def _fits(v, was, name=None):
     return type(v) in (int,float) and 0<=v<float('inf')
 
 def _value(text):
-    "A number, a list or a truth of JSON, or the text itself; `.5` is a number too"
+    "A number, a list or a truth of JSON, or the text itself; `.5` is a number too, and truths may be Python's"
+    if text in ('True','False'): return text=='True'
     for read in (json.loads, float):
         try: return read(text)
         except ValueError: pass
