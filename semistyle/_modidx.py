@@ -133,6 +133,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                                'semistyle.cli._at_least': ('cli.html#_at_least', 'semistyle/cli.py'),
                                'semistyle.cli._command': ('cli.html#_command', 'semistyle/cli.py'),
                                'semistyle.cli._command_line': ('cli.html#_command_line', 'semistyle/cli.py'),
+                               'semistyle.cli._goes_with': ('cli.html#_goes_with', 'semistyle/cli.py'),
                                'semistyle.cli._interrupts': ('cli.html#_interrupts', 'semistyle/cli.py'),
                                'semistyle.cli._is_command': ('cli.html#_is_command', 'semistyle/cli.py'),
                                'semistyle.cli._kept': ('cli.html#_kept', 'semistyle/cli.py'),

@@ -60,6 +60,12 @@ def _seed(seed, n=1):
     "Refuse what is not the first of `n` seeds"
     _at_least(0, 2**32-n, seed=seed)
 
+def _goes_with(owner, there, **given):
+    "Refuse options that only `owner` reads, where it is not `there`: none is ignored in silence"
+    for k,v in given.items():
+        if not there and v not in (None,'',False):
+            raise ValueError(f"{k} should be given with {owner}, got {v} without: add it, or leave {k} out")
+
 def _writable(path):
     "Refuse a file that could not be written, before hours are spent on what it is to hold"
     from semistyle.core import writing
@@ -264,6 +270,7 @@ def semistyle_eval(
     with _command(lambda: f'what was measured is in {out}, go on with the same command' if out else 'nothing was lost',
                   alone=False) as say:
         _at_least(100, n=n); _at_least(1, 10**6, seeds=seeds); _seed(seed, seeds)
+        _goes_with('--metrics or --check', metrics or check, samples=samples, weights=weights)
         for o in (out, report):
             if o and not check: _writable(o)
         from semistyle.runs.evaluate import measure_model,measured_table,plan_measures
@@ -333,10 +340,10 @@ def semistyle_export(
     hub:str='',           # Repository of the Hugging Face Hub, user/name, to share the model in; with --onnx also the graph
     runtime:str=None,     # page: onnxruntime-web as `npm pack` writes it; fetched by npm by default
     directions:str=None,  # page: sliders along these, a folder or file as for semistyle_edit; without named factors, those beside the model
-    psi:float=1.,         # page: truncation, 1 for none
-    seed:int=0,           # page: of the pictures that it starts from
+    psi:float=None,       # page: truncation; 1, which is none, by default
+    seed:int=None,        # page: of the pictures that it starts from; 0 by default
     noise_mode:str='const', # const or none
-    opset:int=20,         # onnx: version of its operators
+    opset:int=None,       # onnx: version of its operators; 20 by default
     private:bool=False,   # hub: for its owner's eyes, where the repository is new
     license:str='',       # hub: for the card, such as apache-2.0
 ):
@@ -345,12 +352,10 @@ def semistyle_export(
         if not (onnx or pt2 or page or hub):
             raise ValueError("onnx, pt2, page or hub should be given, got none: --onnx FILE, --pt2 FILE, --page FOLDER "
                              "or --hub USER/NAME")
+        _goes_with('--page', page, runtime=runtime, directions=directions, psi=psi, seed=seed)
+        _goes_with('--hub', hub, license=license, private=private); _goes_with('--onnx', onnx, opset=opset)
+        psi,seed,opset = 1. if psi is None else psi,seed or 0,opset or 20
         _seed(seed); _at_least(-10, 10, psi=psi); _at_least(18, 99, opset=opset)
-        for k,v,o in (('runtime',runtime,page), ('directions',directions,page), ('license',license,hub),
-                      ('private',private,hub)):
-            if v and not o:
-                raise ValueError(f"{k} should be given with --{'hub' if k in ('license','private') else 'page'}, got "
-                                 f"{v} without: add it, or leave {k} out")
         if hub: from semistyle.runs.share import check_repo; check_repo(hub)
         for o in (onnx, pt2):
             if o: _writable(o)
@@ -397,8 +402,8 @@ def semistyle_discover(
     directions:int=12,      # How many to look for
     attention:str=None,     # For the last four: learn layers by binary or prototype contrast, or by their own loss
     world:str=None,         # World whose factors name and judge; the model's own by default, if an oracle is shipped
-    kimg:float=6.,          # Thousands of images to train on
-    minutes:float=18.,      # Stop training after this time at the latest
+    kimg:float=None,        # Thousands of images to train on, of a method that trains; 6 by default
+    minutes:float=None,     # Stop training after this time at the latest; 18 by default
     samples:int=None,       # Samples of w for its axes: a million by default; beyond 128x128 200,000, for sefa 10,000
     n:int=50,               # Pictures for the scores
     distinct:float=.5,      # Leave out what changes features as an earlier one does, from this cosine on; 0 keeps all
@@ -421,6 +426,9 @@ def semistyle_discover(
         _at_least(2, directions=directions, samples=samples, n=n)
         _at_least(.001, kimg=kimg); _at_least(0, minutes=minutes); _at_least(0, 1, distinct=distinct); _seed(seed)
         _at_least(2, bs=bs); _at_least(1, resolution=resolution); _threads(threads)
+        _goes_with('a method that trains, or attention', attention or method not in ('ganspace','sefa'), kimg=kimg,
+                   minutes=minutes)
+        kimg,minutes = 6. if kimg is None else kimg,18. if minutes is None else minutes
         if bool(words)!=bool(clip):
             raise ValueError(f"words and clip should be given together, got {'words' if words else 'clip'} alone: give "
                              "both, or neither")
@@ -458,11 +466,11 @@ def semistyle_edit(
     latents:str=None,       # .npy, .npz, .pt or .safetensors of latents to edit instead of photographs; z= or w= before it where sizes do not tell
     layers:str='',          # Layers that the moves go to, such as 0,2-4; all by default
     keep:bool=False,        # Add to the earlier edit's moves; otherwise these replace them
-    space:str='w+',         # w+, or w: less exact, and easier to edit
-    steps:int=300,          # Of the projection
+    space:str=None,         # Of the projection: w+ (the default), or w: less exact, and easier to edit
+    steps:int=None,         # Of the projection; 300 by default
     label:int=None,         # Of a generator of classes: look among pictures of one alone
     threads:int=None,       # Of the processor; PyTorch's choice by default
-    start:str=None,         # Begin it with mean, nearest or encoder; the best there is by default
+    start:str=None,         # Begin the projection with mean, nearest or encoder; the best there is by default
     fit:str='crop',         # Make photographs square: crop, or pad
     filter:str='box',       # Of their resizing; lanczos can also enlarge
     skip_broken:bool=False, # Leave out what cannot be read of a folder
@@ -481,7 +489,8 @@ def semistyle_edit(
         res = run_edit(paths, out, model, project, moves, factors, directions, parse_layers(layers) if layers else None,
                        keep, dict(fit=fit, filter=filter, skip_broken=skip_broken, bits=bits, say=print), latents,
                        label, _command_line('semistyle_edit', **args),
-                       fine=fine, space=space, steps=steps, start=start, resume=resume, seed=seed)
+                       fine=fine, resume=resume, seed=seed,
+                       **{k:v for k,v in dict(space=space, steps=steps, start=start).items() if v is not None})
         if res.get('rows'):
             from semistyle.viz import text_table
             say(text_table(res['rows']))
@@ -499,8 +508,8 @@ def semistyle_distill(
     out:str='',           # Folder for the encoder, its picture and its scores; <model>-distilled by default
     method:str='',        # Learn from single pictures, without directions: beta-vae, factor-vae or beta-tcvae
     resolution:int=None,  # With --method, side of the pictures; 32 for a rendered world
-    rule:str='known',     # How the dimensions that a pair shares are told: known, adaptive or labelled
-    pairs:int=20_000,     # Pairs of pictures to draw
+    rule:str=None,        # How the dimensions that a pair shares are told: known (the default), adaptive or labelled
+    pairs:int=None,       # Pairs of pictures to draw; 20,000 by default
     kimg:float=200.,      # Thousands of images to train on
     minutes:float=None,   # Stop training after this time at the latest
     dimensions:int=None,  # Of the code; by default 10, or one for each direction
@@ -518,6 +527,7 @@ def semistyle_distill(
         if resolution and not method:
             raise ValueError(f"resolution should be given with --method, got {resolution} without: pictures of a "
                              "generator have its own, leave it out")
+        _goes_with('directions', not method, rule=rule, pairs=pairs, world=world)
         _at_least(.001, kimg=kimg); _at_least(0, minutes=minutes, beta=beta); _seed(seed)
         if bool(method)==bool(directions):
             raise ValueError("directions or a --method should be given, got "
@@ -530,7 +540,7 @@ def semistyle_distill(
         try:
             if method: res = run_vae(model, out, method, beta, resolution, **more)
             else:
-                res = run_distillation(model, directions, out, world, pairs, rule=rule,
+                res = run_distillation(model, directions, out, world, pairs or 20_000, rule=rule or 'known',
                                        beta=1. if beta is None else beta, **more)
         except TrainingDiverged as e: raise ValueError(_sentence(e)) from e
         for k,v in res['metrics'].items(): say(f'{k} {v:.3f}')
@@ -609,7 +619,12 @@ def semistyle_data(
                 raise ValueError(f"{k} should be given for {o} alone, got {v} for {action}: leave them out")
         if root and str(name).lower().replace('_', '-') not in published_sets():
             raise ValueError(f"root should be given for a published set, {name} is none: leave it out")
-        if action=='download': return fetch(name, root, say)
+        if action=='download':
+            if extra := args.keys()-{'action','name','root','seed','sizes','workers'}:
+                raise ValueError(f"download should be given a name and --root, got {', '.join(sorted(extra))} too: "
+                                 "leave them out, and give them to the action that reads the files")
+            return fetch(name, root, say)
+        _goes_with('info or check', action in ('info','check'), json=json)
         out = str(out) or (f'{Path(name).stem}-preview.png' if action=='preview' else '')
         end = dict(preview='.png', info='.json', check='.json').get(action, '')
         if out and not out.endswith(end):

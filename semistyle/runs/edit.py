@@ -235,6 +235,10 @@ def run_edit(
     check_names(run_edit, kwargs)
     start,paths = time.monotonic(),[Path(o) for o in ([paths] if isinstance(paths, (str,Path)) else paths)]
     earlier = _earlier(paths, project, latents, fine)
+    given = {k:v for k,v in (kwargs | dict(label=label)).items() if k not in ('seed','resume','progress') and v is not None}
+    if given and (why := earlier and 'an earlier edit' or latents and 'latents' or fine and '--fine'):
+        k,v = next(iter(given.items()))
+        raise ValueError(f"{k} should be given with photographs to project, got {v} with {why}: leave it out")
     edit = load_edit(earlier) if earlier else None
     name = str(model or (edit.meta.get('model', '') if edit else ''))
     saved = _with_generator(name)
