@@ -1,7 +1,7 @@
 "The commands from end to end, as a user types them."
 import json,os,re,subprocess,sys,time
 import pytest
-from commands import NAMES,ONE_THREAD,TINY,run,script
+from commands import NAMES,ONE_THREAD,TINY,refuses,run,script
 from conftest import ROOT
 
 def python(code):
@@ -143,3 +143,18 @@ def test_quick_demo(tmp_path):
     page = (tmp_path/'demo'/'report.html').read_text()
     assert 'mean little' in p.stdout and 'mean little' in page and '0.965' in page
     assert took<90
+
+@pytest.mark.parametrize('line,says', [
+    ('export robot-64 --onnx g.onnx --psi .7',              'psi should be given with --page, got 0.7 without'),
+    ('export robot-64 --page p --opset 19',                 'opset should be given with --onnx, got 19 without'),
+    ('distill sprites --method beta-vae --pairs 50',        'pairs should be given with directions, got 50 without'),
+    ('distill sprites --method beta-vae --world robot',     'world should be given with directions, got robot without'),
+    ('data download falcor3d --resolution 32',              'download should be given a name and --root, got resolution too'),
+    ('data preview sprites --resolution 16 --json',         'json should be given with info or check, got True without'),
+    ('eval robot-64 --samples quick',                       'samples should be given with --metrics or --check, got quick without'),
+    ('discover shapes-stylegan2-32 --method sefa --kimg 2', 'kimg should be given with a method that trains, or attention, got 2.0')])
+def test_no_option_is_ignored(line, says, tmp_path, monkeypatch):
+    "What another option alone reads is refused without it, before anything is made"
+    monkeypatch.chdir(tmp_path)
+    refuses(*f'semistyle_{line}'.split(), says=[says])
+    assert not list(tmp_path.iterdir())
