@@ -527,11 +527,11 @@ def semistyle_distill(
         if resolution and not method:
             raise ValueError(f"resolution should be given with --method, got {resolution} without: pictures of a "
                              "generator have its own, leave it out")
-        _goes_with('directions', not method, rule=rule, pairs=pairs, world=world)
         _at_least(.001, kimg=kimg); _at_least(0, minutes=minutes, beta=beta); _seed(seed)
         if bool(method)==bool(directions):
             raise ValueError("directions or a --method should be given, got "
                              f"{'both' if method else 'neither'}: give one of them")
+        _goes_with('directions', not method, rule=rule, pairs=pairs, world=world)
         from semistyle.runs.distill import run_distillation,run_vae
         from semistyle.training.callbacks import TrainingDiverged
         more = dict(kimg=kimg, minutes=minutes, resume=resume, seed=seed, n=n,
