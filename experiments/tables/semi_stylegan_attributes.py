@@ -3,7 +3,8 @@ section 5.4).
 
     python experiments/run.py semi_stylegan_attributes --seeds 3
 
-The drawings lie in files that are laid out as CelebA's, and every row is the run that `semistyle_train FOLDER --preset celeba-64` makes of them."""
+The drawings lie in files that are laid out as CelebA's, and every row is the run that `semistyle_train FOLDER --preset celeba-64` makes of
+them, with what the row changes by --set."""
 from semi_stylegan_table3 import settings_of,trained_oracle
 
 settings = dict(
