@@ -47,6 +47,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
             'semistyle.bench.gpu': { 'semistyle.bench.gpu._about': ('bench/gpu.html#_about', 'semistyle/bench/gpu.py'),
                                      'semistyle.bench.gpu._computed': ('bench/gpu.html#_computed', 'semistyle/bench/gpu.py'),
                                      'semistyle.bench.gpu._no_tf32': ('bench/gpu.html#_no_tf32', 'semistyle/bench/gpu.py'),
+                                     'semistyle.bench.gpu._rounding': ('bench/gpu.html#_rounding', 'semistyle/bench/gpu.py'),
                                      'semistyle.bench.gpu._wrong': ('bench/gpu.html#_wrong', 'semistyle/bench/gpu.py'),
                                      'semistyle.bench.gpu.bench_gpu': ('bench/gpu.html#bench_gpu', 'semistyle/bench/gpu.py'),
                                      'semistyle.bench.gpu.compare_device': ('bench/gpu.html#compare_device', 'semistyle/bench/gpu.py')},
