@@ -313,10 +313,11 @@ def claim_row(
 )->dict:       # claim of the paper, appears here, numbers, difference
     "One line of a table of claims, judged by its numbers"
     a,b = mean_std(above),mean_std(below)
-    far = abs(a['mean']-b['mean'])>np.nanmax([a['std'], b['std'], 0])
-    sure = '' if a['n']==b['n']==1 else ', beyond the spread' if far else ', within the spread'
-    appears = ('yes' if a['mean']>b['mean'] else 'no')+(sure or ', one run each')
-    return {'claim of the paper':claim, 'appears here':appears,
+    d,low,high = bootstrap_difference(list(above), list(below))
+    far = abs(d)>np.nanmax([a['std'], b['std'], 0]) and not low<=0<=high
+    sure = ('one run each' if a['n']==b['n']==1 else 'one run on a side' if 1 in (a['n'], b['n']) else
+            f"{'beyond' if far else 'within'} the spread")
+    return {'claim of the paper':claim, 'appears here':f"{'yes' if d>0 else 'no'}, {sure}",
             'numbers':f'{format_value(a, digits)} against {format_value(b, digits)}',
             'difference':_difference(above, below, digits)}
 

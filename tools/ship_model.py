@@ -44,8 +44,14 @@ def about(measure):
     if measure in ABOUT: return ABOUT[measure]
     if measure.startswith('novel_'):
         return f"{measure.removeprefix('novel_')}, of pictures of things that training never had"
-    if measure.startswith('turn_'): return f"the same of {measure.removeprefix('turn_')} alone"
+    if measure.startswith('turn_'): return f"`turn_ratio` of {measure.removeprefix('turn_')} alone"
     return f"cosine of the picture's change with the world's, {measure.removeprefix('cosine_')} turned from end to end: 1 is best"
+
+def few(metrics, n):
+    "Of which measures there were fewer pictures"
+    some = {'render_ratio':'a fifth for `render_ratio`', 'spectrum_ratio':'200 for cosines and `spectrum_ratio`',
+            'novel_turn_ratio':f'{min(n, 1000):,} for `novel_...`'}
+    return ', '.join(v for k,v in some.items() if k in metrics)
 
 def minutes(config):
     "How long a run took, and how long it was to take where it was stopped"
@@ -77,8 +83,7 @@ def card(name, config, networks, metrics, n, seeds):
         f'They are not {real}, and numbers on them carry this name.\n', '## Networks\n', *sizes,
                       '\n## How it was made\n', *made,
         f"- machine: {machine_info()['cores']} cores, no GPU",
-                      f'\n## Measured\n\n{n:,} pictures for each measure (a fifth for `render_ratio`, 200 for cosines '
-                      f'and `spectrum_ratio`), seeds {list(seeds)}.\n',
+                      f"\n## Measured\n\n{n:,} pictures for each measure ({few(metrics, n)}), seeds {list(seeds)}.\n".replace(' ()', ''),
         '| measure | mean | s.d. | N | |', '|---|---|---|---|---|', *rows, *unlike(config), ''])
 
 PUT_BACK = {'g_args.use_noise':'noise', 'style_mixing':'style_mixing', 'g_args.mapping_layers':'mapping_8',
@@ -103,9 +108,10 @@ def unlike(config):
     what = ['The last column is measured on `robot-32`: how much MIG-gen changes where that setting alone is as in the paper (no growing at all, '
             f"for growing), from what the preset has after {preset[0]['kimg']:.0f} thousand pictures, "
             f"{', '.join(format(r['mig_gen'], '.3f') for r in preset)} in {len(preset)} run{'s'*(len(preset)>1)}. Blank: not measured.\n"] if preset else []
-    return ['\n## Not as in Nie et al. (2020)\n', *what, '| setting | paper | here | change of MIG-gen |',
-            '|---|---|---|---|',
-            *(f"| {k} | {a} | {b} | {effect.get(k, '')} |" for k,(a,b) in departures(config['settings']).items())]
+    more = ' change of MIG-gen |' if preset else ''
+    return ['\n## Not as in Nie et al. (2020)\n', *what, f'| setting | paper | here |{more}', '|---|---|---|'+'---|'*bool(more),
+            *(f"| {k} | {a} | {b} |"+f" {effect.get(k, '')} |"*bool(more)
+              for k,(a,b) in departures(config['settings']).items())]
 
 def quality(g, world, n, seeds):
     "Frechet distance, precision and recall of a generator without codes"
