@@ -91,7 +91,7 @@ PUT_BACK = {'g_args.use_noise':'noise', 'style_mixing':'style_mixing', 'g_args.m
             'g_args.c_embed':'embedded_code', 'grid_codes':'free_codes', 'lr_g':'published_rates',
             'lr_d':'published_rates', 'betas':'published_rates',
             # Setting -> the row of the table of departures that has the paper's
-            'r1_gamma':'r1_10', 'grow_kimg':'no_growing', 'grow_share':'no_growing'}
+            'r1_gamma':'r1_10', 'fade_reals':'fading_reals', 'grow_kimg':'no_growing', 'grow_share':'no_growing'}
 
 def effects():
     "Setting -> what MIG-gen became where it was as the paper has it; and the preset's own rows. See experiments/tables/semi_stylegan_departures.py"

@@ -16,6 +16,7 @@ rows = {
     'free_codes':      dict(grid_codes=False),
     'published_rates': dict(lr_g=2e-3, lr_d=2e-3, betas=(0.,.99)),
     'r1_10':           dict(r1_gamma=10.),
+    'fading_reals':    dict(fade_reals=True),
     # taken away
     'no_growing':      dict(grow_share=0.),
     'no_blur':         _both(blur=False),

@@ -6,13 +6,14 @@
 __all__ = ['METHODS', 'ganspace', 'sefa', 'Recognition', 'LatentContrast', 'FixedDiscovery', 'find_directions']
 
 # %% ../../nbs/discover/63_baselines.ipynb #044ddaaa
+from pathlib import Path
 import torch
 from torch import Tensor,nn
 from torch.nn import functional as F
 from fastcore.meta import delegates
-from ..core import check_names
-from .navigator import Directions,Navigator,apply_edit,navigator_directions
-from .subspace import Subspace,informative_subspace,principal_axes
+from ..core import check_names,seeded
+from .navigator import Directions,Navigator,apply_edit,navigator_directions,save_directions
+from .subspace import Subspace,check_styles,informative_subspace,principal_axes
 from .train import Discovery,DiscoveryTerm,learn_directions
 from ..models.features import as_features
 
@@ -155,6 +156,8 @@ class LatentContrast(DiscoveryTerm):
 METHODS = ('ganspace','sefa','recog','latentclr','contra-bi','contra-pt')
 _kinds = {'contra-bi':'binary', 'contra-pt':'prototype'}
 _fast = as_features(lambda x: x[...,:1,:1], 'none')  # for methods that look at no feature net
+# Settings of contrasts, which Recog's and LatentCLR's own terms do not have
+_looking = 'diversity','focus','similarity','consistency','orthogonality','size','flat'
 
 def _attentions(method):
     "What `attention` may be for a method"
@@ -175,8 +178,7 @@ class FixedDiscovery:
 # %% ../../nbs/discover/63_baselines.ipynb #3fdcce78
 def _trained(g, method, attention, n_directions, term_args, **common):
     "A run of Recog or LatentCLR"
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(common.get('seed', 0))
+    with seeded(common.get('seed', 0)):
         term = Recognition(n_directions, g.img_channels, **term_args) if method=='recog' else LatentContrast(**term_args)
     res = learn_directions(g, _fast, method, n_directions, terms=[term], attention=attention, **common)
     res.directions.meta.update(term_args and dict(term_args=term_args))
@@ -194,30 +196,40 @@ def find_directions(
     c=None,                  # For a generator that takes codes: one code, or a function of (n, rng)
     sefa_args:dict=None,     # For `sefa`
     term_args:dict=None,     # For `recog` and `latentclr`: of `Recognition` and `LatentContrast`, such as `dict(tau=2)`
-    **kwargs                 # How to train, see `learn_directions`
+    **kwargs                 # How to train, see `learn_directions`; where nothing is trained, without effect
 )->Discovery:                # `directions` and what else there is
     "Directions by any of the methods, in one protocol"
     if method not in METHODS: raise ValueError(f"method should be one of {METHODS}, got {method!r}")
     allowed = _attentions(method)
     if attention not in allowed:
         raise ValueError(f"attention for {method} should be one of {allowed}, got {attention!r}")
-    check_names(find_directions, kwargs)
+    check_names(find_directions, kwargs); check_styles(g)
     for name,given,takes in (('sefa_args',sefa_args,('sefa',)), ('term_args',term_args,('recog','latentclr'))):
         if given and method not in takes:
             raise ValueError(f"{name} should be given to {' and '.join(takes)} alone, got {given} for "
                              f"{method}: leave it out")
+    looking = {k:v for k,v in kwargs.items() if k in _looking}
+    if looking and attention in (None,'own') and method not in _kinds:
+        raise ValueError(f"{', '.join(looking)} should be given where a contrast of changes is learned, got "
+                         f"{', '.join(map(repr, looking.values()))} for {method}: leave it out, or give attention='binary'")
     progress = kwargs.get('progress', True)
     if not isinstance(subspace, Subspace):
-        subspace = informative_subspace(g, subspace or 1_000_000, c=c, progress=progress)
+        subspace = informative_subspace(g, subspace or 1_000_000, c=c, cache=kwargs.get('cache'), progress=progress)
     common = dict(n_directions=n_directions, subspace=subspace, c=c) | kwargs
     if method in _kinds: return learn_directions(g, features, _kinds[method], **common)
     if 'own' in allowed:
-        res = _trained(g, method, attention=='own', term_args=term_args or {}, **common)
+        first = {k:v for k,v in common.items() if k not in _looking}
+        # what is found first has a state of its own
+        if attention in _kinds.values() and first.get('save'): first['save'] = Path(first['save'])/'first'
+        res = _trained(g, method, attention=='own', term_args=term_args or {}, **first)
         if attention in (None,'own'): return res
         fixed = res.navigator.directions().detach().cpu()
     elif method=='ganspace': fixed = ganspace(g, n_directions, subspace)
     else: fixed = sefa(g, n_directions, **(sefa_args or {}))
-    if attention is None: return FixedDiscovery(g, fixed, subspace, method, common)
+    if attention is None:
+        res = FixedDiscovery(g, fixed, subspace, method, common)
+        if save := common.get('save'): save_directions(Path(save)/'directions', res.directions)
+        return res
     res = learn_directions(g, features, attention, directions=fixed, **common)
     res.directions.meta.update(method=f'{method}-att-{attention}')
     return res

@@ -17,7 +17,7 @@ from fastai.callback.core import Callback
 from fastcore.basics import patch,store_attr
 from fastcore.foundation import L
 from fastcore.meta import delegates
-from ..core import check_names,check_number,to_json
+from ..core import check_names,check_number,seeded,to_json
 from .pairs import GeneratedPairs,PackedPairs,PairLoader,pack_pairs
 from .train import StopAfter
 from ..losses.correlation import estimators,kl_parts,permute_dims,ratio_correlation,ratio_loss
@@ -379,8 +379,7 @@ def train_vae(
     settings = dict(rule=rule, beta=beta, z_dim=z_dim, width=width, hidden=hidden, likelihood=likelihood, lr=lr,
                     seed=seed, bs=loader.bs, data_seed=loader.seed, **data, **_terms_said(terms))
     more = _extras(kimg, minutes, progress, save)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         vae = VAE(x.shape[-1], z_dim, x.shape[1], width, hidden).to(device)
         learn = VAELearner(loader, vae, [*loss, *more, *cbs], lr, settings=settings)
         train_to(learn, kimg, save and Path(save)/'state', resume)

@@ -124,10 +124,10 @@ def move(self:Edit,
     layers=None,      # Numbers of the layers that take part; all by default
     **kwargs          # Other parts of the edit that change with it
 )->Edit:
-    "The same with one more move, in place of any of that name"
+    "The same with one more move, in place of any of that kind and name"
     v = (variation*layer_mask(layers, self.owner['num_ws'])).detach().float().cpu()
     new = dict(name=name, kind=kind, amount=float(amount), layers=None if layers is None else [*layers], variation=v)
-    return self._with(moves=[*(o for o in self.moves if o['name']!=name), new], **kwargs)
+    return self._with(moves=[*(o for o in self.moves if (o['kind'],o['name'])!=(kind,name)), new], **kwargs)
 
 @patch
 def styles(self:Edit)->Tensor: # [N,num_ws,w_dim]

@@ -98,7 +98,7 @@ def w_distance(self:_WCoordinates,
 @patch
 def layer_spread(self:_WCoordinates,
     ws:Tensor # Styles, [N,num_ws,w_dim]
-)->Tensor:    # 0 in W; 1 for layers as different as random `w`, [N]
+)->Tensor:    # 0 in W; the root of 1-1/num_ws for layers as different as random `w`, [N]
     "How much the layers of a picture differ: distance from their mean, relative to that of random `w`"
     return (ws-ws.mean(1, keepdim=True)).square().sum(2).mean(1).sqrt()/self.spread
 
@@ -343,6 +343,7 @@ def project(self:Projector,
     "Project pictures into W or W+"
     if space not in ('w','w+'): raise ValueError(f"space should be 'w' or 'w+', got {space!r}")
     check_number(steps, 'steps', 1, whole=True); check_number(lr, 'lr', above=True)
+    check_number(save_every, 'save_every', 1, whole=True)
     for k,v in dict(w_noise=w_noise, prior=prior,
                     **({} if noise_weight is None else dict(noise_weight=noise_weight))).items():
         check_number(v, k)

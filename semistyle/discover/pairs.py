@@ -14,6 +14,7 @@ from ..core import check_number,to_json
 from ..data.factors import AttributeSpace
 from ..data.packed import PackedDataset,pack
 from .navigator import Directions,apply_edit,check_owner
+from .subspace import codes_id
 from ..metrics.discovery import check_directions
 from ..models.sampling import draw_codes
 from ..viz import to_uint8
@@ -112,8 +113,9 @@ class GeneratedPairs(PairLoader):
         return *self.g.synthesis(ws, noise_mode='const').float().clamp(-1, 1).cpu().chunk(2),k
     def about(self):
         moves = sha256(self.moves.numpy().tobytes()).hexdigest()[:16]
+        codes = codes_id(self.g, self.c)
         return dict(source='generator', directions=self.names, moves=moves, owner=self.directions.owner,
-                    steps=list(self.steps), psi=self.psi)
+                    steps=list(self.steps), psi=self.psi) | ({} if codes is None else dict(codes=codes))
 
 # %% ../../nbs/discover/67_pairs.ipynb #31588e25
 class _PairImages:

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from fastcore.meta import delegates
 from .navigator import Directions,check_owner,few_at_once
 from ..metrics.discovery import Attributes,attribute_changes,calibrate_steps,discovery_scores,interpolate_steps
-from ..metrics.discovery import name_directions,relative_changes,repeats
+from ..metrics.discovery import in_spreads,name_directions,relative_changes,repeats
 from ..core import fast_dtype,slow_work
 from ..processes import share_out
 from ..models.features import smaller
@@ -201,10 +201,15 @@ def _two_steps(see, k, n, unit, share):
         return size,[torch.cat(o) for o in zip(*[_thumbs(*p) for p in pairs])]
     first,units = far(.5)
     second = min(max(.5*share/max(first, 1e-9), .05), 4.)
-    if .9<second/.5<1.1: return interpolate_steps([[first/2],[first]], (.25,.5), share),units
+    if .9<second/.5<1.1: return _on_a_line((.25,first/2), (.5,first), share),units
     size,units = far(second)
-    (a,x),(b,y) = sorted([(.5,first), (second,size)])
-    return interpolate_steps([[x],[y]], (a,b), share),units
+    return _on_a_line(*sorted([(.5,first), (second,size)]), share),units
+
+def _on_a_line(one, two, share, most=4.):
+    "The step that leads to `share`, on straight lines through nothing, two measured ones and on from there to the largest"
+    (a,x),(b,y) = one,two
+    on = [] if b>=most else [(most, max(y, y+(y-x)/(b-a)*(most-b)))]
+    return interpolate_steps([[x],[y],*([o] for _,o in on)], (a,b,*(o for o,_ in on)), share)
 
 # %% ../../nbs/discover/64_refine.ipynb #5b104beb
 @delegates(attribute_changes)
@@ -279,7 +284,7 @@ def name_in_words(
     "Call directions after the sentence that comes to fit most"
     check_owner(directions, g)
     moved = attribute_changes(text_attributes(texts, scorer), g, directions.variations, directions.steps, n, **kwargs)
-    change,d = moved['signed']/moved['spread'].clamp_min(1e-12),directions
+    change,d = in_spreads(moved['signed'], moved['spread']),directions
     names,sign = name_directions(change, texts, min_gap=-1, min_change=min_change)
     meta = d.meta | dict(named_by=list(texts))
     return Directions(d.variations*sign[:,None,None], d.owner, names, d.steps, d.attention, meta)

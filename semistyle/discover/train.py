@@ -18,9 +18,9 @@ from fastai.callback.core import Callback,CancelFitException
 from fastcore.basics import patch,store_attr
 from fastcore.foundation import L
 from fastcore.meta import delegates
-from ..core import check_names,check_number,frozen,keep_freed_memory,to_json
+from ..core import check_names,check_number,frozen,keep_freed_memory,seeded,to_json
 from .navigator import Directions,Navigator,apply_edit,navigator_directions,owner_of,save_directions
-from .subspace import Subspace,informative_subspace
+from .subspace import Subspace,check_styles,codes_id,informative_subspace
 from ..losses.contrast import consistency_loss,diversity_loss,feature_change,orthogonality_loss
 from ..losses.contrast import prototype_changes,prototype_losses
 from ..models.features import as_region
@@ -397,22 +397,27 @@ def learn_directions(
 )->Discovery:                # `directions`, `navigator`, `patterns`, `history`, `subspace`
     "Find directions of a generator, and the layers that carry them (Zhu et al. 2022)"
     began = time.monotonic()
-    check_names(learn_directions, kwargs)
+    check_names(learn_directions, kwargs); check_styles(g)
     for name,v in (('kimg',kimg),('lr',lr)):
         if not 0<v<float('inf'): raise ValueError(f"{name} should be positive, got {v}")
     if directions is not None: n_directions = len(directions)
     bs = _batch_size(g) if bs is None else check_number(bs, 'bs', 2, whole=True)
     how = dict(focus=focus, similarity=similarity or ('squared' if method=='prototype' else 'twice'))
+    if terms is not None and (diversity,focus,similarity,kwargs)!=(.1,'mask',None,{}):
+        raise ValueError(f"diversity, focus, similarity and {', '.join(kwargs) or 'weights'} should be left to the terms that "
+                         "are given: leave them out")
     if not isinstance(subspace, Subspace):
         subspace = informative_subspace(g, subspace or 1_000_000, c=c, cache=cache, progress=progress)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    terms_given = terms is not None
+    with seeded(seed):
         nav = subspace_navigator(g, subspace, n_directions, k, directions, attention, length, start)
         if terms is None: terms = contrast_terms(method, n_directions, g, diversity, **how, **kwargs)
+    codes = codes_id(g, c)
     settings = dict(method=method, n_directions=n_directions, k=None if nav.coefficients is None else len(nav.basis),
-                    attention=attention, fixed=directions is not None, diversity=diversity, **how, steps=list(steps),
-                    length=nav.length, start=start, bs=bs, lr=lr, seed=seed,
-                    features=getattr(features, 'name', 'features'), owner=owner_of(g), **kwargs)
+                    attention=attention, fixed=directions is not None, steps=list(steps), length=nav.length, start=start,
+                    bs=bs, lr=lr, seed=seed, features=getattr(features, 'name', 'features'), owner=owner_of(g),
+                    **({} if terms_given else dict(diversity=diversity, **how, **kwargs)),
+                    **({} if codes is None else dict(codes=codes)))
     stream,more = LatentStream(g, n_directions, bs, seed, c, steps),_extras(kimg, minutes, progress, save)
     learn = DiscoveryLearner(stream, g, features, nav, [*terms, *more, *cbs], lr, settings=settings)
     return _train(learn, settings, subspace, kimg, save, resume, began)

@@ -9,7 +9,7 @@ __all__ = ['change_cosines', 'factor_cosines', 'high_frequency_power', 'spectrum
 import numpy as np, torch
 from collections.abc import Callable
 from torch import Tensor
-from ..core import check_floats,check_number,checked
+from ..core import check_floats,check_number,checked,seeded
 from .disentangle import _generated
 
 # %% ../../nbs/metrics/56_control.ipynb #f3ee9e9a
@@ -74,7 +74,9 @@ def spectrum_ratio(
     if np.shape(images)[1:]!=np.shape(true)[1:]:
         raise ValueError(f"images and true should have one size, got {[*np.shape(images)][1:]} and "
                          f"{[*np.shape(true)][1:]}: resize one of them")
-    return high_frequency_power(images)/high_frequency_power(true)
+    if not (power := high_frequency_power(true)):
+        raise ValueError("true should be pictures with some detail, they are flat: give others")
+    return high_frequency_power(images)/power
 
 # %% ../../nbs/metrics/56_control.ipynb #39ba3e1c
 @torch.no_grad()
@@ -92,7 +94,8 @@ def control_between(
     rng,rows = torch.Generator().manual_seed(seed),[]
     for start in range(0, n, bs):
         c,other = [world.sample_between(min(bs, n-start), rng) for _ in range(2)]
-        ours,true,chance = generate(c).float().cpu(),world.render_between(c),world.render_between(other)
+        with seeded((seed+start)%2**63): ours = generate(c).float().cpu()  # a sampler draws latents of its own
+        true,chance = world.render_between(c),world.render_between(other)
         row = dict(miss=(ours-true).square().mean((1,2,3)), chance=(chance-true).square().mean((1,2,3)))
         for k,x in dict(l2_gen_between=ours, l2_true_between=true).items() if oracle else ():
             row[k] = (oracle(x).cpu().float()-c).norm(dim=1)
@@ -124,7 +127,9 @@ def turn_ratios(
     def part(name, at, v): return _generated(lambda c: turn(at, name, c), v, at.shape, 'turn').cpu()
     def edited(name, v): return torch.cat([part(name, x[i:i+bs], v[i:i+bs]) for i in range(0, n, bs)])
     def far(a, b): return (a-b).square().double().mean().item()
+    if n<2: raise ValueError(f"n should be at least 2, of which one is how far from the other, got {n}")
     for k,name in [(space.factor(o), o) for o in names]:
+        if space.sizes[k]<2: raise ValueError(f"names should be factors with several values, {name} has one: leave it out")
         f = space.to_factors(idx)
         f[:,k] = _other_values(space.sizes[k], f[:,k], rng)
         true = world.tensor(space.to_index(f))

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['Attributes', 'world_attributes', 'regressed_attributes', 'check_directions', 'attribute_changes', 'relative_changes',
-           's_disen', 'n_discov', 'discovery_scores', 'calibrate_steps', 'interpolate_steps', 'repeats',
+           's_disen', 'n_discov', 'in_spreads', 'discovery_scores', 'calibrate_steps', 'interpolate_steps', 'repeats',
            'name_directions']
 
 # %% ../../nbs/metrics/55_discovery.ipynb #6ee01536
-import math
+import itertools,math
 from collections.abc import Callable
 import torch
 from torch import Tensor
@@ -186,6 +186,14 @@ def n_discov(
     return len(a[a.amax(1)>min_change].argmax(1).unique())
 
 # %% ../../nbs/metrics/55_discovery.ipynb #29d9f44d
+def in_spreads(
+    changes,         # Of attributes, [...,m]
+    spread,          # Standard deviation of each over pictures, [m]
+):                   # In these; 0 for an attribute that does not vary, which has no unit of its own
+    "Changes in standard deviations of each attribute"
+    varies = spread>1e-6*spread.max()
+    return torch.where(varies, changes/torch.where(varies, spread, 1.), 0.)
+
 @checked
 def discovery_scores(
     predict,                  # `Attributes`, or any callable from images to attributes [N,m]
@@ -195,7 +203,7 @@ def discovery_scores(
     n:int=200,                # Pictures
     seed:int=0,               # Chooses them
     average:str='absolute',   # 'absolute': mean of |change|, as in the paper; 'signed': |mean change|, as in its code
-    units:str='predictor',    # 'spread': each attribute in its own standard deviations; 'predictor': as it comes
+    units:str='predictor',    # 'spread': in standard deviations, see `in_spreads`; 'predictor': as attributes come
     min_change:float=0.,      # In these units; a direction that changes nothing by more discovers nothing
     step_policy:str=None,     # How the steps were chosen, for the record
     **kwargs                  # `c`, `psi`, `two_sided`, `bs` of `attribute_changes`
@@ -206,8 +214,8 @@ def discovery_scores(
     if units not in ('predictor','spread'): raise ValueError(f"units should be 'predictor' or 'spread', got {units!r}")
     predict = _as_attributes(predict)
     res = attribute_changes(predict, g, directions, step, n, seed, **kwargs)
-    unit = res['spread'].clamp_min(1e-12) if units=='spread' else 1.
-    a,signed = res[average].abs()/unit,res['signed']/unit
+    a,signed = res[average].abs(),res['signed']
+    if units=='spread': a,signed = (in_spreads(o, res['spread']) for o in (a, signed))
     steps = _steps(step, len(a))
     policy = step_policy or ('common' if (steps==steps[0]).all() else 'per direction')
     c = kwargs.get('c')
@@ -306,12 +314,11 @@ def name_directions(
     "Call directions after the attributes they change most"
     a,names = _reals(changes, 'changes'),list(names)
     check_shape(a, 'changes', f'n {len(names)}')
-    rel,res,seen = relative_changes(a.abs()),[],{}
+    rel,res = relative_changes(a.abs()),[]
     for row,r in zip(a, rel):
         (_,gap),(i,j) = r.topk(2)
         name = names[i] if 1-gap>=min_gap else f'{names[i]} with {names[j]}'
         if row.abs().max()<=min_change: name = 'nothing'
-        seen[name] = seen.get(name, 0)+1
-        res.append(name if seen[name]==1 else f'{name} {seen[name]}')
+        res.append(next(o for o in itertools.chain([name], (f'{name} {i}' for i in itertools.count(2))) if o not in res))
     sign = a.gather(1, rel.argmax(1, keepdim=True))[:,0].sign()
     return res,torch.where(sign==0, 1., sign).float()

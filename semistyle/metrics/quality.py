@@ -63,7 +63,9 @@ def frechet_distance(
     if len(mu1)!=len(mu2): raise ValueError(f"features should have one size, mu1 has {len(mu1)} and mu2 {len(mu2)}")
     root = _root(sigma1, 1)
     lam = torch.linalg.eigvalsh(root.T @ sigma2 @ root)
-    if lam[0] < -1e-6*lam[-1].abs(): raise ValueError("sigma2 should have no negative eigenvalue: give a covariance")
+    # of singular matrices the product may be nothing but rounding: it is held against what it is made of
+    if lam[0] < -1e-6*root.square().sum()*sigma2.norm():
+        raise ValueError("sigma2 should have no negative eigenvalue: give a covariance")
     both = 2*lam.clamp(min=0).sqrt().sum()
     return max(0., ((mu1-mu2).square().sum() + sigma1.trace() + sigma2.trace() - both).item())
 
@@ -176,8 +178,10 @@ def _gaps(a, b, mid):
     "Squared distances in float64, a block of `b` at a time, [N,M]"
     a,out = a-mid,mid.new_empty(len(a), len(b))
     for o,to in ((o-mid,to) for o,to in zip(b.split(1000), out.split(1000, 1))):
-        to.copy_((a*a).sum(1)[:,None] + (o*o).sum(1) - 2*a@o.T)
-    return out.clamp_(min=0)
+        size = (a*a).sum(1)[:,None] + (o*o).sum(1)
+        gap = size - 2*a@o.T
+        to.copy_(torch.where(gap>1e-12*size, gap, 0.))   # rounding would keep copies of one picture apart
+    return out
 
 # %% ../../nbs/metrics/54_quality.ipynb #b3025712
 def _image_bytes(

@@ -224,8 +224,8 @@ def _numbers(o):
 def _check_sizes(name, args, tensors):
     "Refuse, before any memory is asked for, arguments that are far beyond what the file holds"
     most = max([1024, len(tensors), *(n for v in tensors.values() for n in v.shape)])
-    for k,n in _numbers(args):
-        if k!='mbstd_group' and abs(n)>(2**20 if k=='channel_base' else most): # a group of pictures takes no memory
+    for k,n in _numbers(args): # a group of pictures takes no memory; there are no more maps than `channel_base` allows
+        if k not in ('mbstd_group','channel_max') and abs(n)>(2**20 if k=='channel_base' else most):
             raise ValueError(f"{k} of {name} should be at most {most:,}, the largest size in its file, is "
                              f"{str(n)[:30]}: save it anew")
 

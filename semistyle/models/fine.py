@@ -42,10 +42,11 @@ class FineMapping(MappingNetwork):
         *args, **kwargs # For `MappingNetwork`; `num_ws` without the first one
     ):
         super().__init__(*args, **kwargs)
-        self.n_examples,self.bits = n_examples,max(1, (n_examples-1).bit_length())
-        if self.bits>self.z_dim:
-            raise ValueError(f"z_dim should be at least {self.bits}, to choose among {n_examples} "
+        self.n_examples,least = n_examples,max(1, (n_examples-1).bit_length())
+        if least>self.z_dim:
+            raise ValueError(f"z_dim should be at least {least}, to choose among {n_examples} "
                              f"examples, got {self.z_dim}")
+        self.bits = min(24, self.z_dim)  # more than it takes, so that all are chosen about equally often
 
     def choose(self,
         z:Tensor # Latents, [N,z_dim]
@@ -54,7 +55,7 @@ class FineMapping(MappingNetwork):
         return ((z[:,:self.bits]>0)*2**torch.arange(self.bits, device=z.device)).sum(1)%self.n_examples
 
     def forward(self, z, c=None, truncation_psi=1., truncation_cutoff=None):
-        ws = super().forward(z, c, truncation_psi, truncation_cutoff)
+        ws = super().forward(z, c, truncation_psi, truncation_cutoff).float() # of numbers beyond 256 bfloat16 knows every second
         first = self.choose(z).to(ws.dtype)[:,None,None].expand(-1, 1, ws.shape[2])
         return torch.cat([first, ws], 1)
 
@@ -135,7 +136,7 @@ class FineGenerator(Generator):
         res = deepcopy(self)
         res.synthesis.examples = x.new_empty(x.shape, dtype=torch.uint8)
         res.keep_examples(x)
-        res.mapping.n_examples,res.mapping.bits = len(x),max(1, (len(x)-1).bit_length())
+        res.mapping.n_examples = len(x)
         return res
 
     def forward(self,

@@ -172,6 +172,9 @@ def _adain_by_steps(x, y_s, y_b, eps):
 
 # %% ../../nbs/models/21_layers.ipynb #d41977c2
 def _sum(x): return x.sum((2,3), keepdim=True, dtype=torch.float32)
+def _sum_squares(x): # of half types in float32: float16 ends at 65,504, bfloat16 would round what the mean is taken from
+    if x.dtype not in (torch.float16,torch.bfloat16): return _sum(x*x)
+    return torch.linalg.vector_norm(x, 2, (2,3), keepdim=True, dtype=torch.float32).square()
 
 def _adain_again(ins, eps, g, needs):
     "Gradients that can be differentiated themselves: autograd's, of the steps"
@@ -182,10 +185,9 @@ def _adain_again(ins, eps, g, needs):
 class _AdaIN(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, y_s, y_b, eps):
-        # squares of 256 and more are too large for float16
-        n,h = x.shape[2]*x.shape[3],x.float() if x.dtype==torch.float16 else x
+        n = x.shape[2]*x.shape[3]
         mu = _sum(x)/n
-        rstd = (_sum(h*h)/n - mu*mu).clamp_min_(0).add_(eps).rsqrt_()
+        rstd = (_sum_squares(x)/n - mu*mu).clamp_min_(0).add_(eps).rsqrt_()
         a = y_s.float()[...,None,None]*rstd
         b = y_b.float()[...,None,None]-mu*a
         ctx.save_for_backward(x, y_s, y_b, mu, rstd, a); ctx.eps = eps
@@ -198,7 +200,8 @@ class _AdaIN(torch.autograd.Function):
         x = ins[0]
         n = x.shape[2]*x.shape[3]
         d_b = _sum(g)
-        d_s = (_sum(g*x)-mu*d_b)*rstd
+        gx = g.float()*x.float() if x.dtype==torch.float16 else g*x
+        d_s = (_sum(gx)-mu*d_b)*rstd
         k1 = -a*rstd*d_s/n
         k0 = -a*d_b/n-k1*mu
         dx = torch.addcmul(k0.to(x.dtype), x, k1.to(x.dtype)).addcmul_(g, a.to(x.dtype))

@@ -95,13 +95,15 @@ def one_cycle(
     return min(1, 20*share+.01)*(1+math.cos(math.pi*share))/2
 
 # %% ../../nbs/models/27_oracle.ipynb #15c5ec5d
-def _off(read, codes): return torch.where(codes==codes, read-codes, 0.)  # a label that nobody knows is no error
+def _lengths(read, codes): # of errors; a label that nobody knows is none, a picture without any has no length
+    known = codes==codes
+    return torch.where(known, read-codes, 0.)[known.any(1)].norm(dim=1)
 
 @torch.no_grad()
 def _errors(net, world, codes, idx, device):
     "Length of the error in each of some pictures"
     read = [net(world.tensor(o).to(device)).cpu() for o in np.array_split(idx, math.ceil(len(idx)/250))]
-    return _off(torch.cat(read), codes[idx]).double().norm(dim=1)
+    return _lengths(torch.cat(read).double(), codes[idx])
 
 # %% ../../nbs/models/27_oracle.ipynb #d688e5af
 def train_oracle(
@@ -119,7 +121,11 @@ def train_oracle(
     "Train an encoder on all labels of `world`, but for those of the pictures that measure it"
     start,rng,device = time.perf_counter(),np.random.default_rng(seed),torch.device(device or default_device())
     codes = torch.from_numpy(np.float32(world.codes(np.arange(len(world)))))
-    test,train = held_out(world, n_test, seed)
+    known = (codes==codes).any(1).numpy()
+    test,train = (o[known[o]] for o in held_out(world, n_test, seed))
+    if not len(test) or not len(train):
+        raise ValueError(f"labels should be known of pictures to learn from and to measure by, are of {known.sum():,} of "
+                         f"{len(world):,}: label more")
     rng.permutation(len(world))  # drawn by `held_out`; the batches come after it
     if net is None:
         with seeded(seed): net = Oracle(world.image_shape[0], world.space.n_factors, world.image_shape[2])
@@ -130,7 +136,7 @@ def train_oracle(
     for share in pace(kimg, seconds, bs):
         idx = train[rng.integers(len(train), size=bs)]
         with torch.autocast(device.type, dtype, enabled=dtype!=torch.float32): read = net(world.tensor(idx).to(device))
-        loss = _off(read, codes[idx].to(device)).norm(dim=1).mean()
+        loss = _lengths(read, codes[idx].to(device)).mean()
         loss.backward()
         opt.param_groups[0]['lr'] = lr*one_cycle(share)
         opt.step(); opt.zero_grad(); seen += bs

@@ -75,9 +75,9 @@ class MappingNetwork(nn.Module):
         if self.training: self.w_avg.lerp_(x.detach().mean(0).to(self.w_avg.dtype), 1-self.w_avg_beta)
         ws = x[:,None].expand(-1, self.num_ws, -1)
         if truncation_psi==1: return ws
-        psi = torch.full((self.num_ws,1), float(truncation_psi), device=ws.device)
+        psi = torch.full((self.num_ws,1), float(truncation_psi), device=ws.device, dtype=self.w_avg.dtype)
         psi[truncation_cutoff:] = 1. if truncation_cutoff is not None else truncation_psi
-        return torch.lerp(self.w_avg, ws, psi)
+        return torch.lerp(self.w_avg, ws.to(psi.dtype), psi)
 
 # %% ../../nbs/models/22_stylegan.ipynb #a53041d7
 def check_input(name, x, dim, n=None, like=None):

@@ -134,6 +134,9 @@ class LabelMapping(nn.Module):
         self.z_dim,self.c_dim,self.w_dim,self.num_ws,self.w_avg_beta = z_dim,c_dim,w_dim,num_ws,w_avg_beta
         self.embed = EqualLinear(c_dim, w_dim) if c_dim else None
         dims = [z_dim + w_dim*bool(c_dim)] + [w_dim]*num_layers
+        if not num_layers and dims[0]!=w_dim:
+            raise ValueError(f"w_dim should be z_dim={z_dim}, without labels, where no layer maps it, got {w_dim} and "
+                             f"c_dim={c_dim}: give mapping_layers=1")
         self.layers = nn.ModuleList(EqualLinear(i, o, lr_mul=lr_mul, gain=SQRT2) for i,o in zip(dims, dims[1:]))
         if num_ws: self.register_buffer('w_avg', torch.zeros(w_dim))
 
@@ -141,7 +144,7 @@ class LabelMapping(nn.Module):
         "What the first layer reads, [N,z_dim], [N,w_dim] or both side by side"
         if c is not None and not self.c_dim:
             raise ValueError(f"this network takes no label (c_dim=0), got c of shape {[*c.shape]}")
-        parts = [pixel_norm(check_input('z', z, self.z_dim, like=self.layers[0].weight))] if self.z_dim else []
+        parts = [pixel_norm(check_input('z', z, self.z_dim, like=next(self.parameters(), self.w_avg)))] if self.z_dim else []
         if self.c_dim:
             c = check_input('c', c, self.c_dim, z.shape[0] if self.z_dim else None, self.embed.weight)
             parts.append(pixel_norm(self.embed(c)))
@@ -153,11 +156,21 @@ class LabelMapping(nn.Module):
         if not self.num_ws: return x
         if self.training: self.w_avg.lerp_(x.detach().mean(0).to(self.w_avg.dtype), 1-self.w_avg_beta)
         cut = self.num_ws if truncation_cutoff is None else truncation_cutoff
-        psi = torch.ones(self.num_ws, 1, device=x.device); psi[:cut] = truncation_psi
+        psi = torch.ones(self.num_ws, 1, device=x.device, dtype=self.w_avg.dtype); psi[:cut] = truncation_psi
         ws = x[:,None].expand(-1, self.num_ws, -1)
-        return ws if truncation_psi==1 else torch.lerp(self.w_avg, ws.float(), psi)
+        return ws if truncation_psi==1 else torch.lerp(self.w_avg, ws.to(psi.dtype), psi)
 
 # %% ../../nbs/models/23_stylegan2.ipynb #f960c7a7
+def _in_float16(x):
+    kind = x.device.type
+    return (torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype)==torch.float16
+
+def _of_size_1(weight, s):
+    "Kernels and styles that leave maps about as large as they are, so that float16 can add them up; demodulation takes it out again"
+    weight,s = weight.float(),s.float()
+    return (weight*(weight.square().sum((1,2,3), keepdim=True)+1e-8).rsqrt(),
+            s*(s.square().mean(1, keepdim=True)+1e-8).rsqrt())
+
 class ModulatedLayer(nn.Module):
     "Modulated convolution, noise, bias, leaky ReLU"
     def __init__(self, in_channels, channels, resolution, w_dim, up=False, taps=(1.,3.,3.,1.), use_noise=True,
@@ -174,9 +187,10 @@ class ModulatedLayer(nn.Module):
     def forward(self, x, w, noise_mode='random'):
         if noise_mode not in NOISE_MODES:
             raise ValueError(f"noise_mode should be one of {NOISE_MODES}, got {noise_mode!r}")
-        s = self.affine(w)
-        x = modulated_conv(x, self.weight, s, self.up, self.taps)
-        scale = SQRT2*self.gain*demodulation(self.weight, s)
+        weight,s = self.weight,self.affine(w)
+        if _in_float16(x): weight,s = _of_size_1(weight, s)
+        x = modulated_conv(x, weight, s, self.up, self.taps)
+        scale = SQRT2*self.gain*demodulation(weight, s)
         x = torch.addcmul((self.gain*self.bias).to(x.dtype)[:,None,None], x, scale.to(x.dtype)[...,None,None])
         if self.use_noise and noise_mode!='none':
             noise = randn_like_share(x[:,:1]) if noise_mode=='random' else self.noise_const.to(x.dtype)

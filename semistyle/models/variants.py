@@ -8,7 +8,7 @@ __all__ = ['TraditionalSynthesis', 'TraditionalGenerator', 'GrowingSynthesis', '
 
 # %% ../../nbs/models/24_variants.ipynb #a7c1da24
 import torch, torch.nn.functional as F
-from torch import nn
+from torch import Tensor,nn
 from ..core import check_floats
 from .layers import EqualLinear,EqualConv2d,pixel_norm,memory_format,SQRT2
 from .stylegan import Generator,Discriminator,SynthesisNetwork,level_channels,layer_modes
@@ -99,6 +99,15 @@ class GrowingDiscriminator(Discriminator):
         if share: x = x.lerp(self._down(self.start(rgb[low+1], _halve(img, self.top-low-1)), low+1), share)
         for level in range(low, 0, -1): x = self._down(x, level)
         return x
+
+    def faded(self,
+        img:Tensor # Real images of full size, [N,C,H,W]
+    )->Tensor:     # The same, with the details of the level that fades in at its share, and none of the levels after it
+        "What a real image is to look like at `level`"
+        low,share = _split_level(self.level, self.top)
+        if not share: return img
+        fine,n = _halve(img, self.top-low-1),self.top-low-1
+        return _double(_double(_halve(fine, 1), 1).lerp(fine, share), n)
 
     def _down(self, x, level):
         "From one level to the one below"

@@ -345,9 +345,9 @@ def _called(job): return f"{job['measure']}: {job['n']:,} pictures, seed {job['s
 def _run_or_why(s, job, folder, strict, progress):
     "A run of a measure; or, unless `strict`, why there is none"
     name,seed = job['measure'],job['seed']
-    try:
-        return _sealed(job | _timed(measures[name].run, s, job['n'], seed, folder and Path(folder)/f'{name}-{seed}',
-                                    progress))
+    # what is kept of an unfinished run is of this job alone: another model or number of pictures begins anew
+    at = folder and Path(folder)/f'{name}-{seed}-{_hash_of(job)[:12]}'
+    try: return _sealed(job | _timed(measures[name].run, s, job['n'], seed, at, progress))
     except ValueError as e:
         if strict: raise
         return dict(why=str(e))

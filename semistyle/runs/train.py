@@ -27,7 +27,7 @@ from ..viz import save_image,to_uint8
 from ..training.callbacks import RunBar,SaveState,StopWhen,TimeBudget,TrainingPanel,held_interrupt
 from ..training.gan import StyleGANLearner
 from ..training.learner import under
-from ..training.presets import departures,gan_learner,get_preset,kinds,labelled_kinds,preset_terms,presets
+from ..training.presets import check_taught,departures,gan_learner,get_preset,kinds,labelled_kinds,preset_terms,presets
 
 # %% ../../nbs/runs/70_train.ipynb #dafd44b6
 _fractions = {'kimg','eta'} # may be written without a point in a preset
@@ -87,11 +87,7 @@ def _suited(p, ds, given):
 
 def _check_terms(p):
     "Refuse terms of the loss that are none, and those that have no label to learn from"
-    preset_terms(p)
-    needs = [k for k in ('beta','alpha','image_weight') if p.get(k)] + ['a discriminator of codes']*(p['kind']=='projection')
-    if needs and not p['eta']:
-        raise ValueError(f"eta should leave at least one label for {', '.join(needs)}, got 0: give more, or set "
-                         "these to 0")
+    preset_terms(p); check_taught(p)
 
 def _code_space(world):
     "What the codes of a model mean: the factors, or nothing where there are no labels"

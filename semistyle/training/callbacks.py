@@ -14,11 +14,12 @@ from pathlib import Path
 import torch
 from fastai.callback.core import CancelFitException,Callback
 from fastcore.basics import store_attr,patch
-from ..core import ShareBar,settle_folder
+from ..core import ShareBar,check_number,settle_folder
 from ..processes import any_of,first_says,gather,randn_like_share
 from ..viz import image_grid,to_png
 from ..models.checkpoint import save_state
 from ..models.stylegan import mix_styles
+from .gan import LossTerm
 from .learner import TrainingDiverged,under
 
 # %% ../../nbs/training/42_callbacks.ipynb #9bcac58f
@@ -47,6 +48,20 @@ class GeneratorEMA(Callback):
             torch._foreach_lerp_([*ema.parameters()], [*net.parameters()], 1-keep)
             for e,b in zip(ema.buffers(), net.buffers()): e.copy_(b)
 
+# %% ../../nbs/training/42_callbacks.ipynb #f7e46bcf
+@patch
+def get_state(self:GeneratorEMA)->dict: # Tensors by name
+    "The averaged weights"
+    if self.g_ema is None: return {}
+    return {f'{n}.{k}':v for n in ('g_ema','d_ema') for k,v in getattr(self, n).state_dict().items()}
+
+@patch
+def set_state(self:GeneratorEMA, tensors):
+    "Put averaged weights back"
+    if not tensors: return
+    self.before_fit()
+    for n in ('g_ema','d_ema'): getattr(self, n).load_state_dict(under(n, tensors))
+
 # %% ../../nbs/training/42_callbacks.ipynb #8c7a8f8b
 class StyleMixing(Callback):
     "Draw a share of the images with the styles of two latents"
@@ -54,14 +69,16 @@ class StyleMixing(Callback):
     def __init__(self,
         prob:float=0.9, # Share of the batches that are mixed
     ): store_attr()
-    def before_fit(self): self.learn.mix_ws = self.mix
-    def after_fit(self): self.learn.mix_ws = None
-    after_cancel_fit = after_fit
+    def before_fit(self):
+        if (n := self.generator.num_ws)<2:
+            raise ValueError(f"the generator should have two styled layers or more to mix, has {n}: leave StyleMixing out")
 
     def mix(self, z, c, ws):
-        "The styles of a batch, mixed or not"
+        "The styles of a batch, mixed or not; of a growing generator among the layers that are awake"
         if torch.rand(()) >= self.prob: return ws
-        cut = int(torch.randint(1, ws.shape[1], ()))
+        level = getattr(self.generator.synthesis, 'level', None)
+        awake = ws.shape[1] if level is None else min(ws.shape[1], 2*math.ceil(float(level))+2)
+        cut = int(torch.randint(1, awake, ()))
         return mix_styles(ws, self.generator.mapping(randn_like_share(z), c), cut)
 
 # %% ../../nbs/training/42_callbacks.ipynb #a5f05590
@@ -72,14 +89,16 @@ class CosineDecay(Callback):
         start:float=0.5,    # Share of the run after which the rates fall
         final:float=0.02,   # Their last value, relative to the first
         warmup:float=0.,    # kimg over which they rise from 0
-    ): store_attr()
+    ):
+        check_number(start, 'start', 0, 1); check_number(final, 'final'); check_number(warmup, 'warmup')
+        store_attr()
     def factor(self,
         kimg:float,  # Thousands of images seen
         total:float, # ... and to be seen
     )->float:        # Multiple of the first rates
         "Multiple of the first learning rates at this point of a run"
         up = min(1., (kimg+1e-3)/self.warmup) if self.warmup else 1.
-        done = min(1., max(0., (kimg/total-self.start)/(1-self.start)))
+        done = min(1., max(0., (kimg/total-self.start)/(1-self.start))) if self.start<1 else 0.
         return up*(self.final + (1-self.final)*(1+math.cos(math.pi*done))/2)
     def before_batch(self): self.opt.scale_lr(self.factor(self.kimg, self.target_kimg))
 
@@ -91,6 +110,7 @@ class ProgressiveGrowing(Callback):
         phase_kimg:float=600., # Thousands of images for which a level is held, and then the next one faded in
         start:int=1,           # First level: 0 is 4x4, 1 is 8x8 (times `patch`)
         share:float=None,      # This share of the run instead, of its time where it is to last so long
+        fade_reals:bool=True,  # Real pictures have no more of a level's details than it has been faded in
     ): store_attr()
     def level(self,
         kimg:float, # Thousands of images seen
@@ -108,6 +128,9 @@ class ProgressiveGrowing(Callback):
     def before_batch(self):
         phase = self.share*self.target_kimg if self.share else None
         for net in (self.generator.synthesis,self.discriminator): net.level.fill_(self.level(self.kimg, net.top, phase))
+        if not self.fade_reals: return
+        # codes are in `yb`; without labels the second is None
+        self.learn.xb = tuple(o if o is None else self.discriminator.faded(o) for o in self.xb)
 
 # %% ../../nbs/training/42_callbacks.ipynb #ab9fc698
 class TrainingPanel(Callback):
@@ -165,7 +188,7 @@ def update(self:TrainingPanel):
 
 # %% ../../nbs/training/42_callbacks.ipynb #a7a2547d
 class DivergenceWatch(Callback):
-    "Stop at the first term that is not finite, or when pictures come to look alike; restore the last good weights"
+    "Stop at the first term that is not finite, or when pictures come to look alike; restore the last good weights, averaged ones too"
     order,run_valid = 61,False
     def __init__(self,
         every:int=50,            # Batches between snapshots and looks at the pictures
@@ -174,7 +197,7 @@ class DivergenceWatch(Callback):
         start:int=40,            # Not begun: alike at all looks, and no less so for so many
     ):
         store_attr()
-        self.good,self.strikes,self.most,self.still = None,0,0.,0
+        self.good,self.strikes,self.most,self.still,self.last = None,0,0.,0,None
 
     def before_fit(self):
         rng,g = torch.Generator().manual_seed(0),self.generator
@@ -183,14 +206,19 @@ class DivergenceWatch(Callback):
         self.c = (self.to_grid(c) if hasattr(self, 'to_grid') else c) if g.c_dim else None
         self.snapshot()
 
-    def snapshot(self): self.good = self.n_batches,{k:v.clone() for k,v in self.model.state_dict().items()}
+    def snapshot(self):
+        def copy(tensors): return {k:v.clone() for k,v in tensors.items()}
+        beside = [o for o in self.learn.cbs if isinstance(o, (GeneratorEMA,LossTerm)) and hasattr(o, 'get_state')]
+        self.good = self.n_batches,copy(self.model.state_dict()),[(o, copy(o.get_state())) for o in beside]
 
 # %% ../../nbs/training/42_callbacks.ipynb #d08eab9b
 @patch
 def stop(self:DivergenceWatch, why, way="half the learning rates, a larger r1_gamma, or a smaller weight of that term"):
-    "Put the last good weights back, and say what happened"
-    at,weights = self.good
+    "Put the last good weights back, averaged ones too, begin with new optimisers, and say what happened"
+    at,weights,beside = self.good
     self.model.load_state_dict(weights)
+    for cb,state in beside: cb.set_state(state)
+    self.learn.create_opt(); self.learn.scalers = {}
     raise TrainingDiverged(f"{why} at {self.kimg:.1f} kimg, batch {self.n_batches}; the weights of batch {at} are "
                            f"back: try {way}")
 
@@ -216,41 +244,32 @@ def after_batch(self:DivergenceWatch):
     if self.n_batches%self.every: return
     bad = [k for k,v in self.model.state_dict().items() if not v.isfinite().all()]
     if bad: self.stop(f"weights `{bad[0]}` are not finite")
-    if wrong := self.judge(self.spread()): self.stop(*wrong)
+    share = self.spread()
+    if share is not None and (wrong := self.judge(share)): self.stop(*wrong)
     self.snapshot()
 
 @patch
 def get_state(self:DivergenceWatch)->dict: # Tensors by name
     "What earlier looks have said"
-    return {k:torch.tensor(float(getattr(self, k)), dtype=torch.float64) for k in ('most','still','strikes')}
+    seen = {} if self.last is None else dict(last=self.last)
+    return {k:torch.tensor(float(getattr(self, k)), dtype=torch.float64) for k in ('most','still','strikes')} | seen
 @patch
 def set_state(self:DivergenceWatch, tensors):
-    for k,v in tensors.items(): setattr(self, k, float(v))
+    for k,v in tensors.items(): setattr(self, k, v if k=='last' else float(v))
 
 # %% ../../nbs/training/42_callbacks.ipynb #a33621a5
 @patch
 @torch.no_grad()
-def spread(self:DivergenceWatch)->float: # 0: all alike; about 1: as varied as real images
+def spread(self:DivergenceWatch)->float: # 0: all alike; about 1: as varied as real images; None: of one picture nobody knows
     "Standard deviation over generated images, relative to that over real ones"
-    real = gather(self.xb[0]).float().std(0).mean()
+    real = gather(self.xb[0]).float()
+    if len(real)==1: real,self.last = real if self.last is None else torch.cat([self.last, real]),real # and the last look's
+    if len(real)==1: return None
+    real = real.std(0).mean()
     if real==0 or not self.learn.terms('g'): return 1.
     g = self.generator
     g.eval(); img = g(self.z, self.c, noise_mode='const'); g.train()
     return first_says(float(img.std(0).mean()/real))
-
-# %% ../../nbs/training/42_callbacks.ipynb #f7e46bcf
-@patch
-def get_state(self:GeneratorEMA)->dict: # Tensors by name
-    "The averaged weights"
-    if self.g_ema is None: return {}
-    return {f'{n}.{k}':v for n in ('g_ema','d_ema') for k,v in getattr(self, n).state_dict().items()}
-
-@patch
-def set_state(self:GeneratorEMA, tensors):
-    "Put averaged weights back"
-    if not tensors: return
-    self.before_fit()
-    for n in ('g_ema','d_ema'): getattr(self, n).load_state_dict(under(n, tensors))
 
 # %% ../../nbs/training/42_callbacks.ipynb #aad56f8a
 class SaveState(Callback):
@@ -323,7 +342,7 @@ class TimeBudget(Callback):
     def before_batch(self):
         share = first_says(min((time.monotonic()-self.start)/self.seconds, 1.))
         if self.kimg: self.learn.target_kimg = self.kimg/(share+1e-9)  # no pace is known before the first batch
-        if share==1: raise CancelFitException
+        if share==1: self.dls[0].position -= 1; raise CancelFitException  # the batch at hand is left to who goes on
 
 # %% ../../nbs/training/42_callbacks.ipynb #3c951997
 class RunBar(Callback):

@@ -260,8 +260,8 @@ class LazyR1(LossTerm):
     order = 30
     def __init__(self,
         r1_gamma:float=10., # Weight of the penalty
-        interval:int=16,    # Batches from one to the next
-    ): store_attr()
+        interval:int=16,    # Batches from one to the next, from 1 on
+    ): check_number(interval, 'interval', 1, whole=True); store_attr()
     def weight(self, phase): return float(phase=='d' and self.r1_gamma>0)
     def loss(self, step):
         d = step.discriminator
@@ -344,10 +344,13 @@ def draw_codes(self:StyleGANLearner,
         return share(self.sample_codes(whole(n)) if self.sample_codes else torch.rand(whole(n), c_dim)).to(self.device)
 
 @patch
+def _mix(self:StyleGANLearner): return next((o.mix for o in self.cbs if hasattr(o, 'mix')), None)
+
+@patch
 def _new_step(self:StyleGANLearner, batch):
     g,n = self.generator,len(batch[0])
     z = share(torch.randn(whole(n), g.z_dim, device=self.device))
-    step = self.step_class(g, self.discriminator, z, self.draw_codes(n), *batch, mix=getattr(self, 'mix_ws', None),
+    step = self.step_class(g, self.discriminator, z, self.draw_codes(n), *batch, mix=self._mix(),
                            draw_codes=self.draw_codes,
                 grad_scale=2.**10 if self.dtype==torch.float16 else 1.)
     with self.autocast():
@@ -399,9 +402,11 @@ def _phase(self:StyleGANLearner, steps, phase):
 def _do_one_batch(self:StyleGANLearner):
     steps = self._new_steps()
     self._phase(steps, 'd')
-    self.discriminator.requires_grad_(False)
+    asleep = [p for p in self.discriminator.parameters() if p.requires_grad]
+    for p in asleep: p.requires_grad_(False)
     try: self._phase(steps, 'g')
-    finally: self.discriminator.requires_grad_(True)
+    finally:
+        for p in asleep: p.requires_grad_(True)
     self._agree()
     self.advance(len(self.xb[0])*n_processes())
 
@@ -489,6 +494,9 @@ def _check_parts(self:StyleGANLearner, bs, labelled_bs):
         raise ValueError(f"labelled_bs should be a multiple of {bs//group}, a row of a batch of {bs}, to be shared by "
                          f"{how}, got {labelled_bs}: change it")
     for o in self.cbs:
+        if (few := getattr(o, 'shrink', 1))>1 and max(1, bs//few)%n:
+            raise ValueError(f"bs should be a multiple of {few*n}, so that {type(o).__name__}'s one picture for {few} can be "
+                             f"shared by {how}, got {bs}: change it, or its `shrink`")
         if getattr(o, 'why_whole', None) and (self.lacks_labels or not getattr(o, 'if_missing', False)):
             raise ValueError(f"{type(o).__name__} should have the whole batch, as {o.why_whole}: leave it out, or train "
                              "in one process and pass")

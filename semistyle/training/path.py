@@ -10,7 +10,8 @@ import math
 import torch
 from torch import Tensor
 from fastcore.basics import store_attr
-from ..processes import all_mean,randn_like_share
+from ..core import check_number
+from ..processes import all_mean,randn_like_share,singly,whole
 from .gan import LossTerm
 
 # %% ../../nbs/training/43_path.ipynb #497c707d
@@ -38,13 +39,14 @@ class PathLength(LossTerm):
         decay:float=0.01,   # How far the goal moves to the mean length of a batch
         shrink:int=2,       # One image for so many of a batch
     ):
+        check_number(interval, 'interval', 1, whole=True); check_number(shrink, 'shrink', 1, whole=True)
         store_attr()
         self.pl_mean = torch.zeros([])
     def weight(self, phase): return self.pl_weight if phase=='g' else 0.
     def loss(self, step):
         "The penalty on new images; the goal moves"
-        lengths = path_lengths(step.generator.synthesis, step.new_styles(max(1, len(step.x)//self.shrink)),
-                               scale=step.grad_scale)
+        n = max(1, whole(len(step.x))//self.shrink)*len(step.x)//whole(len(step.x))
+        with singly(): lengths = path_lengths(step.generator.synthesis, step.new_styles(n), scale=step.grad_scale)
         self.pl_mean = self.pl_mean.to(lengths.device).lerp(all_mean(lengths.detach().mean()), self.decay)
         return (lengths-self.pl_mean).square().mean()
     def moving(self): return [self.pl_mean]

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['presets', 'kinds', 'labelled_kinds', 'get_preset', 'departures', 'code_space', 'preset_networks', 'semi_terms',
-           'preset_terms', 'gan_learner']
+           'preset_terms', 'gan_learner', 'check_taught']
 
 # %% ../../nbs/training/44_presets.ipynb #20496866
 import inspect
@@ -35,7 +35,7 @@ _semi = dict(
     d_args=dict(channel_base=16384, channel_max=512), grid_codes=False, style_mixing=0.9,
     gan_weight=1., gamma_g=10., gamma_e=0., beta=10., alpha=1., xi=0.75, smoothness='mixup', image_weight=0.,
     label_codes=False, r1_gamma=10., r1_interval=16, ema_half_life=10_000, decay_start=1., final_lr=1., grow_kimg=600.,
-    grow_share=0.,
+    grow_share=0., fade_reals=True,
     kernels=True)
 
 _worlds = 'robot','shapes','room','sprites'
@@ -44,7 +44,7 @@ _few = _semi | dict(
                 use_noise=False),
     d_args=dict(channel_base=1024, channel_max=128),
     bs=64, lr_g=1.5e-2, lr_d=6e-3, betas=(0.5,0.99), grid_codes=True, style_mixing=0., r1_gamma=0.05, decay_start=0.4,
-    final_lr=0.02, eta=0.005, grow_kimg=0., grow_share=0.05)
+    final_lr=0.02, eta=0.005, grow_kimg=0., grow_share=0.05, fade_reals=False)
 _fewer = _few | dict(
     g_args=_few['g_args'] | dict(channel_base=512), d_args=_few['d_args'] | dict(channel_base=512),
     bs=16, labelled_bs=8, lr_g=2e-2, lr_d=8e-3, decay_start=0.65, grow_share=0.12)
@@ -116,7 +116,7 @@ _fine_factors = dict(robot='lighting_intensity,lighting_y_dir,object_color,wall_
 
 def _fine(p, resolution, factors='', least=1024, **changes):
     cut = dict(fine_resolution=resolution, channel_base=max(p['g_args']['channel_base'], least))
-    p = {k:v for k,v in p.items() if k not in ('image_weight','grow_kimg','grow_share')}
+    p = {k:v for k,v in p.items() if k not in ('image_weight','grow_kimg','grow_share','fade_reals')}
     return p | dict(kind='fine', g_args=p['g_args']|cut, d_args=p['d_args']|cut, factors=factors, same_weight=30.,
                     eta=.01) | changes
 
@@ -128,7 +128,8 @@ presets |= {
 
 # %% ../../nbs/training/44_presets.ipynb #97d86db6
 # Settings that count something
-_whole = {'bs','labelled_bs','img_resolution','mapping_layers','categorical','categories','continuous'}
+_whole = {'bs','labelled_bs','img_resolution','mapping_layers','categorical','categories','continuous','r1_interval',
+          'pl_interval'}
 
 def get_preset(
     name:str,    # One of `presets`
@@ -175,11 +176,14 @@ def _flat(p):
     nets = {f'{k}.{a}':w for k,v in p.items() if isinstance(v, dict) for a,w in v.items()}
     return {k:tuple(v) if isinstance(v, list) else v for k,v in p.items() if not isinstance(v, dict)} | nets
 
+def _grows(p): return p.get('grow_kimg') or p.get('grow_share')
+
 def departures(
     p:dict # Settings of kind 'semi' or 'fine'; what they do not say is as in the paper, of networks as by default
 )->dict:   # Setting -> its value in 'paper', and in `p`
     "Where settings differ from those of Nie et al. (2020), but for the size of the pictures and the length of the run"
     kind = p.get('kind', 'semi')
+    if _grows(p): p = dict(fade_reals=False) | p   # older runs do not say it, and had it so
     built_in,paper = _flat({k:_defaults(kinds[kind][k]) for k in ('g_args','d_args')}),presets[_published[kind]]
     ours = _flat({k:v for k,v in paper.items() if not isinstance(v, dict)} | p)
     paper = built_in | _flat(paper)
@@ -190,7 +194,6 @@ labelled_kinds = 'semi','fine','projection'  # Those that are taught by labels
 _growing = {Generator:GrowingGenerator, Discriminator:GrowingDiscriminator, SemiDiscriminator:GrowingSemiDiscriminator,
             ProjectionDiscriminator:GrowingProjectionDiscriminator}
 
-def _grows(p): return p.get('grow_kimg') or p.get('grow_share')
 
 def code_space(
     p:dict,      # Settings of kind 'info'
@@ -283,7 +286,7 @@ def gan_learner(
 )->StyleGANLearner:
     "A Learner for any preset on a world; in `preset`, `world` and `labels` it keeps what it was made of"
     p = get_preset(preset, **overrides) if isinstance(preset, str) else {**preset, **overrides}
-    world = _fitting(world, p)
+    check_taught(p); world = _fitting(world, p)
     loader = _batches(world, p, seed) if loader is None else _its_batches(loader, world, p)
     nets = networks or preset_networks(p, len(world.space.sizes), world.image_shape[2])
     g,d = nets if device is None else [o.to(device) for o in nets]
@@ -299,6 +302,16 @@ def gan_learner(
     return learn
 
 # %% ../../nbs/training/44_presets.ipynb #998b2b3d
+def check_taught(
+    p:dict # Settings
+):
+    "Refuse terms of the loss that have no label to learn from"
+    if p.get('kind', 'semi') not in labelled_kinds: return
+    needs = [k for k in ('beta','alpha','image_weight') if p.get(k)] + ['a discriminator of codes']*(p.get('kind')=='projection')
+    if needs and not p.get('eta'):
+        raise ValueError(f"eta should leave at least one label for {', '.join(needs)}, got 0: give more, or set "
+                         "these to 0")
+
 def _fitting(world, p):
     "The world, opened, once it is clear that the settings fit it"
     if isinstance(world, str): world = load_dataset(world, p['img_resolution'])
@@ -342,4 +355,4 @@ def _beside(p):
     cbs = [GeneratorEMA(p['ema_half_life']), DivergenceWatch()]
     if p['decay_start']<1: cbs.append(CosineDecay(p['decay_start'], p['final_lr']))
     if p['style_mixing']: cbs.append(StyleMixing(p['style_mixing']))
-    return cbs + ([ProgressiveGrowing(p['grow_kimg'], share=p.get('grow_share'))] if _grows(p) else [])
+    return cbs + ([ProgressiveGrowing(p['grow_kimg'], share=p.get('grow_share'), fade_reals=p.get('fade_reals', False))] if _grows(p) else [])
