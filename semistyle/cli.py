@@ -63,16 +63,24 @@ def _seed(seed, n=1):
 def _goes_with(owner, there, **given):
     "Refuse options that only `owner` reads, where it is not `there`: none is ignored in silence"
     for k,v in given.items():
-        if not there and v not in (None,'',False):
+        if not there and not (v is None or v is False or v==''):
             raise ValueError(f"{k} should be given with {owner}, got {v} without: add it, or leave {k} out")
 
-def _writable(path):
-    "Refuse a file that could not be written, before hours are spent on what it is to hold"
-    from semistyle.core import writing
+def _writable(path, *read):
+    "Refuse a file that could not be written or is read itself, before hours are spent on what it is to hold"
+    from semistyle.core import read_json,writing
     path = Path(path)
+    for o in read:
+        if o and path.exists() and os.path.exists(o) and os.path.samefile(path, o):
+            raise ValueError(f"out should be another file than what is read, {path} is both: choose another name")
     if path.is_dir(): raise ValueError(f"out should be a file, {path} is a folder: give the name of a file in it")
     if path.exists() and not path.is_file():
         raise ValueError(f"out should be a file, {path} is a device or a pipe: choose another name")
+    if path.suffix=='.json' and path.exists() and path.stat().st_size:
+        try: was = read_json(path)
+        except ValueError: was = None
+        if not isinstance(was, dict) or not {'command','runs','commit'} & was.keys():
+            raise ValueError(f"{path} should be new or hold results of this package, holds something else: choose another name")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if not os.access(path.parent, os.W_OK): raise PermissionError(13, 'no right to write', str(path.parent))
@@ -271,8 +279,10 @@ def semistyle_eval(
                   alone=False) as say:
         _at_least(100, n=n); _at_least(1, 10**6, seeds=seeds); _seed(seed, seeds)
         _goes_with('--metrics or --check', metrics or check, samples=samples, weights=weights)
+        if report and Path(report).suffix.lower() not in ('.html','.htm'):
+            raise ValueError(f"report should be an HTML file, got {report}: give a name that ends in .html")
         for o in (out, report):
-            if o and not check: _writable(o)
+            if o and not check: _writable(o, labels)
         from semistyle.runs.evaluate import measure_model,measured_table,plan_measures
         from semistyle.runs.page import report_measured,report_unmeasured
         from semistyle.runs.subject import open_subject
@@ -357,7 +367,8 @@ def semistyle_export(
         psi,seed,opset = 1. if psi is None else psi,seed or 0,opset or 20
         _seed(seed); _at_least(-10, 10, psi=psi); _at_least(18, 99, opset=opset)
         if hub: from semistyle.runs.share import check_repo; check_repo(hub)
-        for o in (onnx, pt2):
+        for k,o,ends in (('onnx',onnx,'.onnx'), ('pt2',pt2,'.pt2')):
+            if o and Path(o).suffix!=ends: raise ValueError(f"{k} should be a file that ends in {ends}, got {o}: name it so")
             if o: _writable(o)
         if page: _writable(Path(page)/'index.html')
         from semistyle.core import alone_at
@@ -374,7 +385,8 @@ def semistyle_export(
             say(f'wrote {path}, {path.stat().st_size/1e6:.1f} MB: open it in a browser')
         if hub:
             from semistyle.runs.share import push_to_hub
-            say(f'shared: {push_to_hub(model, hub, private, bool(onnx), license or None)}')
+            graph = dict(noise_mode=noise_mode, opset=opset) if onnx else {}
+            say(f'shared: {push_to_hub(model, hub, private, bool(onnx), license or None, **graph)}')
 
 # %% ../nbs/91_cli.ipynb #0e879c96
 def _threads(n):
@@ -631,7 +643,8 @@ def semistyle_data(
             raise ValueError(f"out should end in {end} for {action}, got {Path(out).name}")
         if action=='pack' and not out:
             raise ValueError("out should be the folder of the new store, got none: give one with --out")
-        if out and action!='pack': _writable(out)
+        if out and action!='pack':
+            for o in (Path(out), Path(out).with_suffix('.json')): _writable(o, name, labels)
         options = dict(labels=labels, fit=fit, filter=filter, skip_broken=skip_broken, label_columns=label_columns,
                        missing=missing, class_order=class_order, bits=bits)
         ds = load_dataset(name, resolution, root, **{k:v for k,v in options.items() if v})

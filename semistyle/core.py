@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['set_seed', 'rng_state', 'set_rng_state', 'seeded', 'frozen', 'default_device', 'fast_dtype', 'keep_freed_memory',
            'check_shape', 'check_number', 'checked', 'names_in', 'check_floats', 'check_pictures', 'check_names',
-           'writing', 'passing', 'write_atomic', 'settle_folder', 'atomic_folder', 'check_folder', 'alone_in',
-           'alone_at', 'file_sha256', 'to_json', 'write_json', 'read_json', 'ShareBar', 'slow_work', 'worked',
-           'mean_std', 'git_commit', 'machine_info', 'record_result']
+           'writing', 'passing', 'write_atomic', 'settle_folder', 'atomic_folder', 'check_folder', 'filling',
+           'alone_in', 'alone_at', 'file_sha256', 'to_json', 'write_json', 'read_json', 'ShareBar', 'slow_work',
+           'worked', 'mean_std', 'git_commit', 'machine_info', 'record_result']
 
 # %% ../nbs/00_core.ipynb #887687e3
 import ctypes,errno,hashlib,inspect,json,math,os,platform,random,re,shlex,shutil,subprocess,sys,time,uuid
@@ -416,6 +416,19 @@ def check_folder(
                      "choose another folder")
 
 # %% ../nbs/00_core.ipynb #7cabc83f
+@contextmanager
+def filling(
+    folder # To be made, and those above it
+):
+    "Make a folder; where it is new and an error comes before anything is in it, it is taken away again"
+    folder = Path(folder); was = folder.exists()
+    with writing(folder): folder.mkdir(parents=True, exist_ok=True)
+    try: yield folder
+    except BaseException:
+        if not was:
+            with suppress(OSError): folder.rmdir()  # not if something is in it
+        raise
+
 @contextmanager
 def alone_in(
     folder, # A folder that is there

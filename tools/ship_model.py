@@ -50,7 +50,7 @@ def about(measure):
 def few(metrics, n):
     "Of which measures there were fewer pictures"
     some = {'render_ratio':'a fifth for `render_ratio`', 'spectrum_ratio':'200 for cosines and `spectrum_ratio`',
-            'novel_turn_ratio':f'{min(n, 1000):,} for `novel_...`'}
+            'turn_ratio':'200 for each factor that is turned, and for `kept`'}
     return ', '.join(v for k,v in some.items() if k in metrics)
 
 def minutes(config):
@@ -124,8 +124,7 @@ def measured(saved, world, n, seeds):
     oracle = None if 'oracle' in saved.networks else find_oracle(world)
     if oracle and not saved.generator.c_dim: return quality(saved.generator, world, n, seeds)
     if oracle and hasattr(saved.generator, 'on'):
-        novel = measure_model(Subject(saved, world_of(saved, f'{world.name}-novel')), 'turned', n=min(n, 1000),
-                              seeds=seeds)['metrics']
+        novel = measure_model(Subject(saved, world_of(saved, f'{world.name}-novel')), 'turned', seeds=seeds)['metrics']
         return measure_model(Subject(saved, world, oracle), 'encoder,generator,turned', n=n,
                              seeds=seeds)['metrics'] | {f'novel_{k}':v for k,v in novel.items()}
     what = '' if oracle is None else 'encoder,generator,render_ratio,control'

@@ -61,8 +61,10 @@ def _walk(folder, prefix='', above=()):
     if real in above: return
     with os.scandir(folder) as found:
         for o in found:
-            if o.is_dir(): yield from _walk(o.path, f'{prefix}{o.name}/', (*above, real))
-            elif o.is_file() or o.is_symlink(): yield prefix+o.name
+            try: is_folder,is_plain = o.is_dir(),o.is_file()
+            except OSError: is_folder = is_plain = False # a link to itself
+            if is_folder: yield from _walk(o.path, f'{prefix}{o.name}/', (*above, real))
+            elif is_plain or o.is_symlink(): yield prefix+o.name
 
 # %% ../../nbs/data/12_files.ipynb #6039610a
 class Files:

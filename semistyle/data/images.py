@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image,ImageOps
 from fastcore.basics import patch
+from ..core import check_number
 from .factors import FactorDataset,FactorSpace
 from .files import open_files
 from .labels import LabelTable,NameFinder,attribute_codes,label_values,plain_name,read_labels
@@ -321,6 +322,7 @@ class ImageFiles(FileDataset):
         rules:int=2,         # 1 for suffixes, classes and missing values as in runs of version 0.0.1
     ):
         if channels not in (1,3): raise ValueError(f"`channels` should be 1 or 3, got {channels!r}")
+        if bits is not None: check_number(bits, 'bits', 1, 16, whole=True)
         if space is not None and (labels is not None or skip_broken):
             raise ValueError("`space` should be given alone: numbered pictures have their labels, and none may be left "
                              "out")
@@ -444,6 +446,10 @@ def _label(self:ImageFiles, labels, columns=None, missing=None, order=None):
         else: table = read_labels(labels, finds=self._finder)
         if table is not None and self.rules==1: table.classes,missing = False,'none'
         if table is not None and len(table): names,values,notes = label_values(table, columns, missing, order)
+    reading = {k:v for k,v in dict(label_columns=columns, missing=missing, class_order=order).items() if v is not None}
+    if table is None and reading and self.rules>1:
+        raise ValueError(f"{', '.join(reading)} should be given with a table of labels, {self.files.path} is read without one: "
+                         "give `labels` (--labels), or leave them out")
     if table is None or not len(table):
         if labels not in (None,'none'):
             raise ValueError(f"{labels[3] if isinstance(labels, tuple) else labels} should have a label for at least "

@@ -108,18 +108,23 @@ def _unique_rows(rows, source):
 _file_keys = 'file_name','filename','file','image','image_id','img','path','filepath','image_path','name','id'
 
 def _name_scores(columns, finds):
-    "How much each column looks like names: 1,000 for a suffix; where none has any, 1 for the name of a picture"
+    "How much each column looks like names: 1,000 for a suffix, 1 for the name of a picture; different ones where none has a suffix"
     has = {k:[o for o in cells if isinstance(o, str) and o] for k,cells in columns.items()}
     suffixed = {k:1000*sum(bool(_picture.search(o)) for o in cells) for k,cells in has.items()}
-    if any(suffixed.values()) or not finds: return suffixed
+    if not finds: return suffixed
+    if any(suffixed.values()): return {k:v and v+sum(bool(finds(o)) for o in has[k]) for k,v in suffixed.items()}
     return {k:sum(bool(finds(o)) for o in cells)*(len({*cells})==len(cells)) for k,cells in has.items()}
 
 def _file_key(keys, looks):
-    "Which column names files: the one whose cells have suffixes, else one that is called so, else the first"
-    best = max(keys, key=looks.get)
-    if looks[best]>=1000: return best
-    some = [o for o in keys if looks[o]] or keys
+    "Which column names files: whose cells have suffixes and are pictures; of several the one that is called so, else the first"
+    best = max(looks[o] for o in keys)
+    some = [o for o in keys if (looks[o]==best if best>=1000 else looks[o])] or keys
     return next((o for k in _file_keys for o in some if str(o).lower()==k), some[0])
+
+def _nameless(head, k, cells):
+    "Whether column `k` is an index of pandas', of rows that may have been sorted or left out, or is empty and has no name"
+    if head.lower() in ('index','idx','id'): return len({*cells})==len(cells) and all(o.isdecimal() for o in cells)
+    return bool(re.fullmatch(r'unnamed: \d+(\.\d+)*', head.lower())) or head=='' and (k==0 or not any(cells))
 
 # %% ../../nbs/data/12_labels.ipynb #544adb2c
 def _records(records, source, finds):
@@ -127,9 +132,13 @@ def _records(records, source, finds):
     keys = [*dict.fromkeys(k for o in records for k in o)]
     some = records[:50]
     key = _file_key(keys, _name_scores({k:[o.get(k) for o in some] for k in keys}, finds))
-    cols = [k for k in keys if k!=key]
+    odd = [k for k in keys if k!=key and _nameless(str(k), 1, [_whole_word(o.get(k)) for o in records])]
+    cols = [k for k in keys if k not in (key,*odd)] or [k for k in keys if k!=key]
+    said = [f"columns that only number rows are left out of {source}: {', '.join(map(str, odd))}"]*bool({*odd}-{*cols})
     return LabelTable(cols, _unique_rows([(str(o[key]), [o.get(k) for k in cols])
-                                          for o in records if o.get(key) not in (None,'')], source), source)
+                                          for o in records if o.get(key) not in (None,'')], source), source, said=said)
+
+def _whole_word(v): return str(v) if isinstance(v, int) and not isinstance(v, bool) else v if isinstance(v, str) else ''
 
 def _by_column(d, finds):
     "Records of pandas' JSON, where each column has its cells by the rows' names; `None` where the outer names are pictures'"
@@ -139,12 +148,14 @@ def _by_column(d, finds):
         return
     return [{c:v.get(r) for c,v in d.items()} for r in rows]
 
+def _lines(text): return re.split(r'\r\n|\r|\n', text)  # and not at the other characters that end lines in Unicode
+
 def _json_table(text, source, finds):
     "Table of JSON in any of its forms; `None` where it has no labels"
     try:
-        try: d = json.loads(text)
+        try: d = json.loads(f'[{text}]' if source.lower().endswith(('.jsonl','.ndjson')) and len(text.split('\n'))<3 else text)
         except json.JSONDecodeError:
-            d = [json.loads(o) for o in text.splitlines() if o.strip()]
+            d = [json.loads(o) for o in _lines(text) if o.strip()]
             if len(d)<2 and not (d and isinstance(d[0], dict)): raise
         if isinstance(d, dict) and 'labels' in d: d,nvidia = d['labels'],True
         else: nvidia = False
@@ -171,21 +182,27 @@ def _json_table(text, source, finds):
 # %% ../../nbs/data/12_labels.ipynb #9ba45590
 def _cells(text, source):
     "Rows of cells with their line numbers, and the number of rows that the list claims, if it does"
-    lines = [(i,o) for i,o in enumerate(text.splitlines(), 1) if o.strip()]
+    lines = [(i,o) for i,o in enumerate(_lines(text), 1) if o.strip()]
+    told = lines and re.fullmatch(r'"?sep=(.)"?', lines[0][1].strip('\r\n ')) # a line of Excel's
+    if told: lines.pop(0)
     if not lines: raise ValueError(f"{source} should have a header and a row for each labelled file, is empty")
     n = int(lines.pop(0)[1]) if len(lines)>2 and lines[0][1].strip().isdigit() else None
-    sep = max(',;\t|', key=lines[0][1].count)
-    if sep not in lines[0][1] and (sep := max(',;\t|', key=lines[-1][1].count)) not in lines[-1][1]:
-        return [(i,o.split()) for i,o in lines],n
+    sep = told[1] if told else _separator([o for _,o in lines])
+    if sep is None: return [(i,o.split()) for i,o in lines],n
+    rows,at,reader = [],0,csv.reader((o+'\n' for _,o in lines), delimiter=sep)
     try:
-        return [(i,[c.strip() for c in row])
-                for (i,_),row in zip(lines, csv.reader((o for _,o in lines), delimiter=sep))],n
+        for row in reader: # one of several lines starts at its first
+            rows.append((lines[at][0], [c.strip() for c in row])); at = reader.line_num
     except csv.Error as e: raise ValueError(f"{source} should be a CSV, is not ({e}): check it") from None
+    return rows,n
 
-def _nameless(head, k, cells):
-    "Whether column `k` is an index of pandas', of rows that may have been sorted or left out, or is empty and has no name"
-    if head.lower()=='index': return len({*cells})==len(cells) and all(o.isdecimal() for o in cells)
-    return bool(re.fullmatch(r'unnamed: \d+(\.\d+)*', head.lower())) or head=='' and (k==0 or not any(cells))
+def _separator(lines):
+    "What parts the cells: what gives all lines alike many, else what the header has most of, else the last line; or None"
+    def widths(sep): return {len(o) for o in csv.reader(lines[:50], delimiter=sep)}
+    even = {o:w for o in ',;\t|' if len(w := widths(o))==1 and w!={1}}
+    if even: return max(even, key=lambda o: max(even[o]))
+    for line in (lines[0], lines[-1]):
+        if (sep := max(',;\t|', key=line.count)) in line: return sep
 
 # %% ../../nbs/data/12_labels.ipynb #ccd167ff
 def _text_table(text, source, finds):
@@ -200,6 +217,9 @@ def _text_table(text, source, finds):
     hits = _name_scores({k:[o[k] for o in some] for k in range(min(width, len(first)))}, finds)
     nameless = {k for k in hits if k<len(first) and _nameless(first[k], k, [o[k] for _,o in rows[1:] if len(o)==width])}
     if not any(v for k,v in hits.items() if k not in nameless): nameless = set()
+    ids = {k for k in nameless if first[k].lower() in ('id','idx')}      # a number may be the picture's name
+    if not any(v>=1000 or v and first[k].lower() in _file_keys for k,v in hits.items() if k<len(first) and k not in nameless):
+        nameless -= ids
     for k in nameless: del hits[k]
     names = {k:first[k] for k in hits}
     key = next(k for k in hits if names[k]==_file_key([*names.values()], {names[k]:v for k,v in hits.items()}))
@@ -238,6 +258,9 @@ def read_labels(
     return _json_table(text, source, finds) if is_json else _text_table(text, source, finds)
 
 # %% ../../nbs/data/12_labels.ipynb #ddf865ac
+def _parted(text): return [o.strip() for o in next(csv.reader([text], skipinitialspace=True), [''])]
+def _listed(words): return ','.join(f'"{o}"' if ',' in o or '"' in o else o for o in words)  # what `_parted` reads
+
 _missing = {'','na','nan','-nan','n/a','<na>','null','#n/a','#na','n.a.'}     # whatever is asked
 _doubtful = {'none','unknown','?','-','--','.','missing','undefined','not available'}  # unless missing='none'
 _yes_no = {'true':1., 'false':0., 'yes':1., 'no':0.}
@@ -250,7 +273,7 @@ def missing_values(
 )->tuple:         # Numbers, words, and whether to ask about suspicious numbers
     "What stands for a label that nobody knows"
     if missing is None: return set(),set(_doubtful),True
-    parts = missing.split(',') if isinstance(missing, str) else missing if isinstance(missing, (list,tuple,set)) else [missing]
+    parts = _parted(missing) if isinstance(missing, str) else missing if isinstance(missing, (list,tuple,set)) else [missing]
     numbers,words = set(),set()
     for o in (str(p).strip() for p in parts):
         try: numbers.add(float(o))
@@ -277,40 +300,57 @@ def _where(table, name):
 def _read_cell(v, words):
     "A cell as a number, NaN where it is missing, or as the word that it is"
     if v is None: return np.nan
-    if isinstance(v, (bool,int,float)): return float(v)
+    if isinstance(v, (bool,int,float)):
+        try: return float(v)
+        except OverflowError: return np.inf
     text = str(v).strip()
     if text.lower() in _missing or text.lower() in words: return np.nan
     try: return float(text)
     except ValueError: return text
 
-def _written(words, where):
+def _written(words, where, beside=()):
     "What numbers are meant where all `words` are numbers as people write them, such as 1,5 and 10%; `None` where some is none"
     parts = {o:re.fullmatch(r'([-+]?\d+(?:\.\d+)?)(?:,(\d+))?\s*%?', o) for o in words}
     if not all(parts.values()): return
+    shares = {o for o in words if o.endswith('%')}
+    if others := shares and [o for o in [*sorted(words-shares), *beside] if str(o).strip('0.,')]:
+        raise ValueError(f"{where} holds {min(shares)!r} beside {others[0]!r}: write all in percent, or none")
     ends = [m[2] for m in parts.values() if m[2]]
-    if ends and {*map(len, ends)}=={3}:
+    if where and ends and {*map(len, ends)}=={3}:
         raise ValueError(f"{where} holds {next(o for o in sorted(words) if ',' in o)!r}, which may be thousands or "
                          "parts: write it with a point, or without")
     return {o:float(m[1]+(f'.{m[2]}' if m[2] else '')) for o,m in parts.items() if not (m[2] and '.' in m[1])}
 
 # %% ../../nbs/data/12_labels.ipynb #7518998d
-def _one_column(table, k, numbers, words):
-    "Numbers [n], NaN where missing, and the words of the cells that are none; each different cell is read once"
+def _one_column(table, k, numbers, words, keep=False):
+    "Numbers [n], NaN where missing, and the words of the cells that are none; each different cell is read once. `keep`: among words NA is one"
     column,said = table.columns[k],{}
     cells = [row[k] if row[k].__hash__ else str(row[k]) for row in table.rows.values()]
     try: out = np.fromiter(map(float, cells), np.float64, len(cells))
     except (TypeError, ValueError, OverflowError):
         read = {o:_read_cell(o, words) for o in {*cells}}
-        written = _written({o for o in read.values() if type(o) is str}, f'{table.source}, {column}')
-        cells = [(written or {}).get(o, o) for o in map(read.get, cells)]
+        written,raw = _numbers_in(map(read.get, cells), f'{table.source}, {column}'),cells
+        cells = [written.get(o, o) for o in map(read.get, cells)]
         said = {i:o for i,o in enumerate(cells) if type(o) is str}
+        if said and keep: said = {i:str(r).strip() if o!=o else o for i,(o,r) in enumerate(zip(cells, raw))
+                                  if type(o) is str or o!=o and str(r).strip().lower() in _missing-{''}}
         out = np.fromiter((np.nan if type(o) is str else o for o in cells), np.float64, len(cells))
     if numbers: out[np.isin(out, [*numbers])] = np.nan
     if said and not np.isnan(out).all():
         i = next(iter(said))
         raise ValueError(f"{_where(table, [*table.rows][i])}, {column} should be a number, or empty where it is "
-                         f"missing, got {said[i]!r}: where it means missing, give missing={said[i]!r}")
+                         f"missing, got {said[i]!r}: where it means missing, give missing={_listed([said[i]])!r}")
     return out,said
+
+def _numbers_in(cells, where):
+    "What numbers are meant by words among cells: yes and no beside 1 and 0; and numbers as people write them, where most are numbers"
+    seen = Counter(cells)
+    words,plain = {o for o in seen if type(o) is str},{o for o in seen if type(o) is not str and o==o}
+    if words and plain and plain<={0.,1.} and {o.lower() for o in words}<=_yes_no.keys(): return {o:_yes_no[o.lower()] for o in words}
+    if whole := _written(words, where, plain): return whole
+    good = {o for o in words if _written({o}, None)}
+    if plain or sum(seen[o] for o in good)>sum(seen[o] for o in words-good): return _written(good, where, plain) or {}
+    return {}
 
 def _class_columns(column, said, n, order):
     "Columns and notes for a column of words"
@@ -338,7 +378,7 @@ def _class_columns(column, said, n, order):
         return {f"{column} ({' < '.join(kinds)})":v},f"{column} is put in the given order, {' < '.join(kinds)}"
     some = ', '.join(kinds[:6])+f' and {len(kinds)-6} more'*(len(kinds)>6)
     return {f'{column}={o}':np.where(np.isnan(v), np.nan, v==i) for i,o in enumerate(kinds)}, \
-        f"{column} has {len(kinds)} classes ({some}), which have no order: a column for each; class_order='{','.join(kinds[:6])}{',...'*(len(kinds)>6)}' puts them on one axis{same}"
+        f"{column} has {len(kinds)} classes ({some}), which have no order: a column for each; class_order='{_listed(kinds[:6])}{',...'*(len(kinds)>6)}' puts them on one axis{same}"
 
 def _lower(v): return str(v).strip().lower()
 
@@ -366,7 +406,7 @@ def label_values(
 )->tuple: # Names, values [n,k] (NaN where missing), and what was done, as sentences
     "Numbers for the cells of a table; `ValueError` where a number may mean that a label is missing"
     if not len(table): raise ValueError(f"{table.source} should have a row for each labelled file, has none")
-    split = lambda v: [o.strip() for o in v.split(',')] if isinstance(v, str) else v and [str(o) for o in v]
+    split = lambda v: _parted(v) if isinstance(v, str) else v and [str(o) for o in v]
     chosen,order,(numbers,words,asks) = split(columns),split(class_order),missing_values(missing)
     if lost := set(chosen or ())-set(table.columns):
         raise ValueError(f"`label_columns` should be among {table.columns}, of {table.source}, got {sorted(lost)}")
@@ -375,9 +415,9 @@ def label_values(
                          "with `label_columns`")
     out,notes,left,place,words_of = {},[*table.said],[],{o:i for i,o in enumerate(table.columns)},{}
     for name in chosen or table.columns:
-        v,said = _one_column(table, place[name], numbers, words)
+        v,said = _one_column(table, place[name], numbers, words, not asks)
         seen = np.unique(v[~np.isnan(v)])
-        if table.classes and len(seen)>2 and not order:
+        if table.classes and len(seen)>2 and (not order or {*map(_plain, seen)}<={*order}):
             v,said = np.full(len(table), np.nan),{i:_plain(o) for i,o in enumerate(v) if o==o}
         if asks and not said and (odd := _suspicious(seen)) is not None:
             rest,given,also = seen[seen!=odd],','.join(map(_plain, [*sorted(numbers),odd])),''.join(f'{_plain(o)},' for o in sorted(numbers))
@@ -397,7 +437,7 @@ def label_values(
             words_of[name] = sorted(set(said.values()), key=_natural)
         else: more,note = {name:v},_maybe_classes(name, seen, most_classes, order)
         if said and (lost := {o for o in map(_lower,
-                                             (row[place[name]] for row in table.rows.values())) if o in _doubtful&words}):
+                                             (row[place[name]] for row in table.rows.values())) if o in (words&_doubtful if not asks else words&_doubtful|_missing-{''})}):
             notes.append(f"in {name}, {', '.join(sorted(lost))} means that nobody knows; "
                          "missing='none' makes it a class")
         out |= more

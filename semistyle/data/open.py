@@ -181,8 +181,12 @@ def load_dataset(
     "Open any data set; `ValueError` that says what is wrong with its files, or where to get them"
     given = {k:v for k,v in dict(options, resolution=resolution).items() if v is not None}
     key = str(name).lower().replace('_', '-')
-    if is_world(str(name)): return _call(load_world, name, name, given)
-    if key in _packaged and not isinstance(name, Path): return _call(_packaged[key], key, name, given)
+    known = isinstance(name, str) and (is_world(name) or key in _packaged) # a Path is a path
+    if known:
+        ds = _call(load_world if is_world(name) else _packaged[key], name if is_world(name) else key, name, given)
+        if os.path.isdir(name): ds.notes = [*ds.notes, f"{name} is {'a rendered world' if is_world(name) else 'a packaged set'}; "
+                                            f"the folder of that name is opened as ./{name}"]
+        return ds
     if key in _sets and not (isinstance(name, Path) or os.sep in str(name)):
         if key in _grids: given.setdefault('space', _grids[key])
         return _call(_sets[key].opens, key, _where(key, root), given)

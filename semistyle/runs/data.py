@@ -6,11 +6,14 @@
 __all__ = ['data_actions', 'describe', 'pack_into', 'check', 'preview', 'fetch']
 
 # %% ../../nbs/runs/78_data.ipynb #775481bc
+from collections import deque
 from collections.abc import Callable
+import numpy as np
 from fastprogress.fastprogress import progress_bar
 from ..core import to_json
 from ..data.check import check_factors,describe_dataset,preview_dataset
 from ..data.factors import FactorSpace
+from ..data.images import ImageFiles
 from ..data.open import download_dataset
 from ..data.packed import PackedDataset,check_packed,pack
 from ..viz import save_image,text_table
@@ -62,6 +65,13 @@ def check(
                   "restore it from a copy or pack anew"
                   for a,b in res['damaged'][:1]]
         if not wrong: say(f'every byte of {ds.path} is as it was packed')
+    if isinstance(ds, ImageFiles):
+        res['unread'] = broken = ds.find_broken()
+        wrong += [f"{len(broken):,} of {len(ds):,} pictures cannot be read, such as {k}: {v}" for k,v in [*broken.items()][:1]]
+        if not wrong:
+            try: deque((ds.tensor(o) for o in np.array_split(np.arange(len(ds)), max(1, len(ds)//100))), maxlen=0)
+            except ValueError as e: wrong.append(str(e))
+        if not wrong: say(f'all {len(ds):,} pictures can be read')
     d = describe_dataset(ds)
     if d['grid'] and d['labelled'] and not wrong:
         res |= check_factors(ds, _sized(ds.space, sizes) if sizes else None, seed, progress=True)

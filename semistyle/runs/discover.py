@@ -255,6 +255,7 @@ def run_discovery(
     "Find directions of a saved model, name and score them, and write a report; of several launched processes the first one searches, and all score"
     start,out = time.monotonic(),Path(out)
     check_names(run_discovery, kwargs)
+    if words and world: raise ValueError(f"world should be left out where sentences judge, got {world!r}: leave out one of them")
     if (words is None)!=(scorer is None): raise ValueError("words and scorer should be given together, or neither")
     me,held = launched()[0],ExitStack()
     if n_processes()>1:

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 import torch
 from fastcore.meta import delegates
-from ..core import alone_in,check_folder,check_names,record_result,writing
-from ..data.factors import AttributeSpace
+from ..core import alone_in,check_folder,check_names,filling,record_result
+from ..data.factors import AttributeSpace,as_dataset
 from ..data.loaders import FactorLoader
 from ..data.open import is_world,load_dataset,load_world
 from ..discover.distill import code_traversals,distill_encoder,score_encoder,train_vae,vae_method
@@ -71,10 +71,11 @@ def run_distillation(
     "Distil a saved model's directions into an encoder, score it, and draw what its dimensions do"
     start,out = time.monotonic(),Path(out)
     check_names(run_distillation, kwargs)
-    g,d,name,true = _given(load_model(model), directions, world)
+    model = load_model(model)
+    g,d,name,true = _given(model, directions, world)
+    if g.c_dim and model.space and kwargs.get('c') is None: kwargs['c'] = model.space.sample_codes
     _check_out(out); _check_scores(true, metrics, n)
-    with writing(out): out.mkdir(parents=True, exist_ok=True)
-    with alone_in(out, 'run'):
+    with filling(out), alone_in(out, 'run'):
         res = distill_encoder(g, d, n_pairs=n_pairs, seed=seed, save=out/'run', **kwargs)
         res.save(out/'vae', **({'world':name} if name else {}), directions=d.names)
         _draw_dimensions(out, res.vae, GeneratedPairs(g, d, 2, seed, c=kwargs.get('c')).draw(0)[0])
@@ -102,10 +103,9 @@ def run_vae(
     check_names(run_vae, kwargs)
     how = vae_method(method, weight)
     ds = load_dataset(world, resolution or (32 if is_world(str(world)) else None))
-    true = None if isinstance(ds.space, AttributeSpace) else ds
+    true = None if isinstance(ds.space, AttributeSpace) or not as_dataset(ds).labelled else ds
     _check_out(out); _check_scores(true, metrics, n)
-    with writing(out): out.mkdir(parents=True, exist_ok=True)
-    with alone_in(out, 'run'):
+    with filling(out), alone_in(out, 'run'):
         loader = FactorLoader(ds, bs=bs, seed=seed)
         res = train_vae(loader, seed=seed, save=out/'run', **how, **kwargs)
         res.save(out/'vae', world=ds.name, method=method)

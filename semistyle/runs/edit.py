@@ -11,7 +11,7 @@ from itertools import chain,count
 from pathlib import Path
 import numpy as np,torch
 from fastcore.meta import delegates
-from ..core import alone_in,check_folder,check_names,record_result,writing
+from ..core import alone_in,check_folder,check_names,filling,record_result
 from ..data.images import ImageFiles,check_fit,decode_image
 from ..discover.edits import Edit,check_same_owner,edit_folder,edit_rows,edit_strips,layer_mask,load_edit
 from ..discover.edits import projection_edit,rows_figure,save_edit
@@ -235,7 +235,9 @@ def run_edit(
     check_names(run_edit, kwargs)
     start,paths = time.monotonic(),[Path(o) for o in ([paths] if isinstance(paths, (str,Path)) else paths)]
     earlier = _earlier(paths, project, latents, fine)
-    given = {k:v for k,v in (kwargs | dict(label=label)).items() if k not in ('seed','resume','progress') and v is not None}
+    given = {k:v for k,v in (kwargs | dict(label=label) | (photo_args or {})).items()
+             if k!='progress' and v is not None and not (k in ('seed','resume') and not v)}
+    if fine: given = {k:v for k,v in given.items() if k not in (photo_args or {})}   # it reads photographs
     if given and (why := earlier and 'an earlier edit' or latents and 'latents' or fine and '--fine'):
         k,v = next(iter(given.items()))
         raise ValueError(f"{k} should be given with photographs to project, got {v} with {why}: leave it out")
@@ -251,9 +253,9 @@ def run_edit(
     out = Path(out or home or f'{Path(latents or paths[0]).stem}-edit')
     check_folder(out, 'result.json', 'before_after.png', 'strips.png', 'projection', edit='edit.json',
                  edited='../edit/edit.json')
+    if earlier and out.resolve()!=home.resolve(): _refuse_others(out, ws=edit.ws)
     if latents: edit = _of_latents(latents, saved, name, out)
-    with writing(out): out.mkdir(parents=True, exist_ok=True)
-    with alone_in(out, 'edited'):
+    with filling(out), alone_in(out, 'edited'):
         if edit: check_same_owner(edit.owner, owner_of(g), f'the generator {name}')
         elif fine: edit = _turnable(paths, saved, name, out, photo_args or {})
         else: edit = _project(paths, saved, name, out, photo_args or {}, kwargs, label)

@@ -46,7 +46,9 @@ class ExportedGenerator(nn.Module):
     def forward(self, z, *rest):
         *c,psi,shift = rest
         ws = self.g.mapping(z, *c)
-        return self.g.synthesis(torch.lerp(self.g.w_avg, ws, psi)+shift, self.noise_mode)
+        cut = torch.lerp(self.g.w_avg, ws, psi)
+        if hasattr(self.g, 'on'): cut = torch.cat([ws[:,:1], cut[:,1:]], 1)  # the first style names a picture
+        return self.g.synthesis(cut+shift, self.noise_mode)
 
     def example(self,
         n:int=2,   # Pictures

@@ -235,7 +235,7 @@ def _measured(model, world, metrics, ceiling, n):
     elif not world.grid: blocks += _judged(model, world, n)
     if ceiling:
         true = dict(pictures='rendered' if world.rendered else 'true', **ceiling)
-        table = [dict(pictures='generated', **{k:metrics[k] for k in ceiling}), true]
+        table = [dict(pictures='generated', **{k:metrics[k] for k in ceiling if k in metrics}), true]
         return [*blocks, report_table(table, 'The same oracle on true pictures: no generator can be measured better.')]
     size = f'{world.resolution}x{world.resolution}'
     if world.rendered: what = f"No oracle is shipped for `{world.name}` at {size}"

@@ -57,6 +57,7 @@ def push_to_hub(
     onnx:bool=False,   # With the generator as an ONNX graph, checked against PyTorch
     license:str=None,  # For the card, such as 'apache-2.0'
     token:str=None,    # By default that of `hf auth login`
+    **kwargs           # Of the graph, see `export_onnx`
 )->str:                # Address of what was uploaded
     "Share a saved model on the Hub, in one commit"
     check_repo(repo)
@@ -67,7 +68,7 @@ def push_to_hub(
     about = hub_metadata(saved, license)
     if onnx:
         with tempfile.TemporaryDirectory() as tmp:
-            export_onnx(model, Path(tmp)/'model.onnx'); files['model.onnx'] = (Path(tmp)/'model.onnx').read_bytes()
+            export_onnx(model, Path(tmp)/'model.onnx', **kwargs); files['model.onnx'] = (Path(tmp)/'model.onnx').read_bytes()
         about['tags'].append('onnx')
     files['README.md'] = hub_card(saved, repo, about).encode()
     api = HfApi(token=token, library_name='semistyle')

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np, torch
 from fastai.callback.core import Callback
 from fastcore.basics import patch,store_attr
-from ..core import alone_in,check_number,default_device,read_json,rng_state,set_rng_state,set_seed,to_json,write_atomic,write_json,writing
+from ..core import alone_in,check_number,default_device,filling,read_json,rng_state,set_rng_state,set_seed,to_json,write_atomic,write_json
 from ..processes import first_one_first,n_processes,rank
 from ..data.factors import AttributeSpace,as_dataset
 from ..data.loaders import split_labels
@@ -56,7 +56,7 @@ def parse_settings(
     settings:dict, # What they change: a preset, or the settings of a run
 )->dict:           # Name -> new value, as `get_preset` takes them
     "Settings from the words of a command line"
-    res,nets = {},kinds[settings['kind']]
+    res,nets,seen = {},kinds[settings['kind']],set()
     for o in items or ():
         key,_,text = o.partition('=')
         name,_,arg = key.partition('.')
@@ -69,6 +69,8 @@ def parse_settings(
             if arg not in known: raise ValueError(f"{name} should be given one of {sorted(known)}, got {o!r}")
         v,was = _value(text),known[arg or name]
         if not _fits(v, was, name): raise ValueError(f"{key} should be like {was!r}, got {text!r}")
+        if key in seen: raise ValueError(f"a setting should be given once, got {key} twice, {text} the second time: leave one out")
+        seen.add(key)
         if arg: res[name] = res.get(name, settings[name]) | {arg:v}
         else: res[name] = v
     return res
@@ -114,7 +116,9 @@ def _with_data(run, source, given, options):
     run |= dict(world=f'{ds.name}-data' if is_world(ds.name) else ds.name, data=describe_data(ds, split, **options))
     paths = _paths(world=source, labels=options.get('labels'))
     run.place = {k:place_of(v) for k,v in paths.items()}
-    for o in paths.values(): run['command'] = (run['command'] or '').replace(str(o), Path(o).name) or None
+    for o in paths.values(): # whole words of it
+        run['command'] = re.sub(rf"(?<![^\s'\"=]){re.escape(str(o))}(?![^\s'\"])", lambda m: Path(o).resolve().name,
+                                run['command'] or '') or None
     if run['command']: run['command'] = re.sub(r"(?<![\w./])/(?:[^\s'\"/]+/)+", '', run['command'])
     return run
 
@@ -193,6 +197,10 @@ def _go_on(out, asked, items, options):
     has = run['settings'] | {k:run.get(k) for k in ('world','preset','seed','minutes')}
     has |= {k:run.get('data', {}).get('options', {}).get(k) for k in _reading}
     for k,v in to_json(asked | options | parse_settings(items, run['settings'])).items():
+        if v is not None and k not in has:
+            raise ValueError(f"{k} should be a setting of {out}, which has {', '.join(sorted(run['settings']))}: leave it out")
+        if k in ('g_args','d_args') and isinstance(v, dict): # what a network's class has added is as the run has it
+            v = {o:has[k][o] for o in getattr(_nets(run['settings'])[k], 'before', {}) if o in has[k]} | v
         if v is not None and v!=has[k]:
             raise ValueError(f"{k} should be {has[k]}, as {out} was started with, got {v}: leave it out, or start a "
                              "new run in another folder")
@@ -571,6 +579,7 @@ def _learner_of(out, run, world, save_kimg, progress, cbs, threads, accumulate):
     cbs,settings = [*_callbacks(out, run, save_kimg, run.get('minutes'), progress), *cbs],run['settings']
     learn = gan_learner(world, settings, run['seed'], cbs, default_device(),
                         accumulate=accumulate or run.get('accumulate') or 1)
+    learn.share_batches()       # before anything is written
     new = not (out/'run.json').exists()
     if new and learn.accumulate>1: run['accumulate'] = learn.accumulate
     _set_threads(learn, run, threads, new)
@@ -605,8 +614,7 @@ def train_run(
     with ExitStack() as held, _threads_as_before():
         with first_one_first():
             if not rank():
-                with writing(out): out.mkdir(parents=True, exist_ok=True)  # refuse now rather than after the first hour
-                held.enter_context(alone_in(out))
+                held.enter_context(filling(out)); held.enter_context(alone_in(out)) # refuse now, not after the first hour
             learn = _learner_of(out, run, world or _world_of_run(out, run, progress and not rank()), save_kimg,
                                 progress, cbs, threads, accumulate)
             asked = held.enter_context(held_interrupt())

@@ -503,14 +503,20 @@ def _check_parts(self:StyleGANLearner, bs, labelled_bs):
     return bs//group
 
 @patch
-@contextmanager
-def together(self:StyleGANLearner):
+def share_batches(self:StyleGANLearner):
+    "Settle how a batch is shared by processes and passes, or say what keeps it from that"
     loader,split = self.dls[0],getattr(self.dls[0], 'split', None)
     self.n_parts = n_processes()*self.accumulate
     if self.n_parts>1:
         labels = loader.world.codes(split.labelled) if split is not None else None
         self.lacks_labels = labels is None or bool(np.isnan(labels).any())
         self.width = self._check_parts(loader.bs, loader.labelled_bs if split is not None else 0)
+
+@patch
+@contextmanager
+def together(self:StyleGANLearner):
+    "Context in which the processes of a `fit` work, each on its share of the batches"
+    loader = self.dls[0]; self.share_batches()
     shares = n_processes()>1 and hasattr(loader, 'rows')
     if shares: loader.rows = self._rows
     try:

@@ -8,6 +8,7 @@ __all__ = ['import_model', 'list_unread']
 # %% ../../../nbs/models/importing/29_networks.ipynb #e1259d5c
 from math import prod
 from pathlib import Path
+import shutil
 import numpy as np, torch
 from torch.overrides import TorchFunctionMode
 from ...core import file_sha256,slow_work,worked
@@ -505,12 +506,15 @@ def import_model(
 
 def _import_model(path, out, size):
     if path.is_dir():
+        if path.resolve()==Path(out).resolve():
+            raise ValueError(f"out should be another folder than the model's own, {path}: choose one")
         m = load_model(path)
         nets,config,card = m.networks,m.config,m.card
     else:
         nets,config = _read_networks(path)
         card = _import_card(nets['generator'], config['imported'])
     save_model(out, config, card, **nets); worked(size)
+    if (path/'directions').is_dir(): shutil.copytree(path/'directions', Path(out)/'directions') # what was found in it
     return load_model(out)
 
 def list_unread(unread):
