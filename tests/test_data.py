@@ -214,7 +214,7 @@ def test_labels_of_nothing(tmp_path):
     def opened(text): return load_dataset(folder, labels=csv_of(tmp_path, text))
     refused(['labels.csv','2 are not','x.png'], opened, 'file,a\n0.png,1\nx.png,0\ny.png,0\n1.png,0')
     refused(['labels.csv','0.png again'], opened, 'file,a\n0.png,1\n0.png,0')
-    refused(['labels.csv, line 3','yes'], opened, 'file,a\n0.png,1\n1.png,yes')
+    refused(['labels.csv, line 3','maybe'], opened, 'file,a\n0.png,1\n1.png,maybe')
     refused(['labels.csv, line 2','has 3'], opened, 'file,a\n0.png,1,2')
     refused(["'a'",'only 1'], opened, 'file,a\n0.png,1\n1.png,1')
     refused("holds inf in 'a'", opened, 'file,a\n0.png,1\n1.png,inf')

@@ -235,9 +235,8 @@ def run_edit(
     check_names(run_edit, kwargs)
     start,paths = time.monotonic(),[Path(o) for o in ([paths] if isinstance(paths, (str,Path)) else paths)]
     earlier = _earlier(paths, project, latents, fine)
-    given = {k:v for k,v in (kwargs | dict(label=label) | (photo_args or {})).items()
+    given = {k:v for k,v in (kwargs | dict(label=label)).items()
              if k!='progress' and v is not None and not (k in ('seed','resume') and not v)}
-    if fine: given = {k:v for k,v in given.items() if k not in (photo_args or {})}   # it reads photographs
     if given and (why := earlier and 'an earlier edit' or latents and 'latents' or fine and '--fine'):
         k,v = next(iter(given.items()))
         raise ValueError(f"{k} should be given with photographs to project, got {v} with {why}: leave it out")
