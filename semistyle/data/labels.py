@@ -198,7 +198,9 @@ def _cells(text, source):
 
 def _separator(lines):
     "What parts the cells: what gives all lines alike many, else what the header has most of, else the last line; or None"
-    def widths(sep): return {len(o) for o in csv.reader(lines[:50], delimiter=sep)}
+    def widths(sep):
+        try: return {len(o) for o in csv.reader(lines[:50], delimiter=sep)}
+        except csv.Error: return set()           # what is wrong with it is said where cells are read
     even = {o:w for o in ',;\t|' if len(w := widths(o))==1 and w!={1}}
     if even: return max(even, key=lambda o: max(even[o]))
     for line in (lines[0], lines[-1]):
