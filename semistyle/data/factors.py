@@ -392,6 +392,7 @@ class ChosenFactors(Adapted):
     def __init__(self, world, names):
         super().__init__(world)
         self.columns,sizes = [world.space.factor(o) for o in names],world.space.sizes
+        if self.attributes: self.attributes = [self.attributes[k] for k in self.columns]
         self.space = AttributeSpace(list(names), [sizes[k] for k in self.columns])
     def __repr__(self): return f'{self.world!r}, of which {", ".join(self.space.names)}'
     def codes(self, idx): return self.world.codes(idx)[:,self.columns]
