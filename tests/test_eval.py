@@ -130,7 +130,7 @@ def test_a_wrong_file_is_not_overwritten(home, tmp_path):
     out = tmp_path/'m.json'
     out.write_text('my notes')
     refuses('semistyle_eval', home/'plain', '--metrics', 'separability', '--oracle', home/'oracle', '--out', out,
-            says=['should be JSON'])
+            says=['should be new or hold results'])
     assert out.read_text()=='my notes'
 
 def test_small_samples_are_named(home):
