@@ -63,7 +63,7 @@ def test_two_exports_of_one_file(tmp_path, option, name):
 
 def test_what_is_refused(tmp_path):
     refuses('semistyle_export', 'robot-64', says=['onnx, pt2, page or hub should be given'])
-    refuses('semistyle_export', 'robot-64', '--onnx', tmp_path/'g.pt', says=['should end in .onnx'])
+    refuses('semistyle_export', 'robot-64', '--onnx', tmp_path/'g.pt', says=['onnx should be a file that ends in .onnx'])
     refuses('semistyle_export', 'robot-oracle-32', '--onnx', tmp_path/'g.onnx', says=['should hold a generator'])
     refuses('semistyle_export', 'robot-64', '--onnx', tmp_path/'g.onnx', '--noise_mode', 'random',
             says=['draws no random noise'])
