@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT
 
 TUTORIALS = sorted((ROOT/'nbs'/'tutorials').glob('*.ipynb'))
-MINUTES = 10  # that a tutorial may take
+MINUTES = 20  # that a tutorial may take
 
 SETTINGS = {  # no question about the kernel, no news from the network, every output in the page
     'notebook-extension/tracker': dict(autoStartDefaultKernel=True, windowingMode='none'),
