@@ -20,6 +20,7 @@ _both = lambda **kw: dict(g_args=kw, d_args=kw)
 rows = {
     'preset':         dict(),                    # networks of half the resolution that paint tiles of 2x2
     'full':           _both(**_whole),           # full resolution, the paper's filter
+    'full_wide':      _both(**_whole, channel_base=1024), # twice the maps at 32x32 and 16x16
     'full_noise':     dict(g_args=_whole|dict(use_noise=True), d_args=_whole),
     'full_no_path':   _both(**_whole) | dict(pl_weight=0.),
     'full_batch_64':  _both(**_whole) | dict(bs=64),
