@@ -24,11 +24,11 @@ demo: $(INSTALLED) ## train a small Semi-StyleGAN, then open demo/report.html (A
 
 test: $(INSTALLED) ## every notebook and every test that does not take minutes
 	python tools/test_nbs.py
-	OMP_NUM_THREADS=1 python -m pytest -q -rs -n 2 --dist loadfile tests
+	OMP_NUM_THREADS=1 python -m pytest -q -rs -n 2 --dist loadfile --no-loadscope-reorder tests
 
 test-all: $(INSTALLED) ## with the cells and tests marked slow
 	python tools/test_nbs.py --flags slow --limit 7200
-	OMP_NUM_THREADS=1 python -m pytest -q -rs -n 2 --dist loadfile --slow tests
+	OMP_NUM_THREADS=1 python -m pytest -q -rs -n 2 --dist loadfile --no-loadscope-reorder --slow tests
 
 torture: $(INSTALLED) ## kill small runs at every rename, sync and delete, and ask what was lost (ARGS="train --moments 3": less)
 	OMP_NUM_THREADS=1 python tools/torture.py --moments 0 $(ARGS)
