@@ -4,8 +4,9 @@
     python experiments/run.py semi_stylegan_table3 --list
 
 A table is a module in experiments/tables/: its `rows`, the `settings` that --set changes, and `run_row`, which computes and records one.
-Rows that are there are skipped. A row that is a run keeps its folder under runs/experiments/ until it is recorded: cut off, it goes on
-where it last saved. After --hours no row begins, and a run saves and ends; the same command goes on later."""
+Rows that are there are skipped, and refused where they were computed with other settings than those asked for. A row that trains keeps its
+folder under runs/experiments/ until it is recorded: cut off, it goes on where it last saved. After --hours no row begins, and a training
+saves and ends; the same command goes on later."""
 import importlib,math,os,shlex,shutil,subprocess,sys,time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,47 +23,133 @@ def changes():
                          text=True)
     return git.stdout.strip()
 
+def clock_until(end):
+    "A callback that counts the seconds of a training over all its sessions, and ends one when the hours are over"
+    import torch
+    from fastai.callback.core import Callback,CancelFitException
+    class Clock(Callback):
+        order,run_valid,up,before,start = 91,False,False,0.,None
+        def before_fit(cb): cb.start = time.monotonic()
+        def after_batch(cb):
+            if time.monotonic()>end: cb.up = True; raise CancelFitException
+        def seconds(cb): return cb.before + (0. if cb.start is None else time.monotonic()-cb.start)
+        def get_state(cb): return dict(seconds=torch.tensor(cb.seconds(), dtype=torch.float64))
+        def set_state(cb, tensors): cb.before = float(tensors.get('seconds', 0.))
+    return Clock()
+
 @dataclass
 class Row:
     "A row with one seed: what it is made with, and where it goes"
     name:str; seed:int; how:dict; settings:dict; path:Path; folder:Path; command:str; threads:int; end:float
-    dirty:bool=False
+    table:object=None; dirty:bool=False; before:float=0. # Seconds of its training in earlier sessions
     def __str__(self): return f'{self.name}-{self.seed}'
-    def about(self): return dict(command=self.command) | (dict(dirty=True) if self.dirty or changes() else {})
+    @property
+    def asked(self): return self.settings | {k:v for k,v in self.how.items() if k in self.settings}
+    @property
+    def note(self): return self.folder.with_name(f'{self.folder.name}.json')
+    def about(self):
+        return dict(command=self.command, asked=self.asked) | (dict(dirty=True) if self.dirty or changes() else {})
     def record(self, **fields):
         from semistyle.core import record_result
         return record_result(self.path, seed=self.seed, **self.about(), **fields)
+    def other(self):
+        "Where the row that is there, or was begun, has another setting: name -> that, and the one asked for"
+        there = self.path if self.path.exists() else self.note if self.folder.exists() else None
+        was = said_settings(there, self.table.settings, self.how) if there and there.exists() else {}
+        aside = getattr(self.table, 'aside', ()) # what makes no difference to a row
+        return {k:(was[k],v) for k,v in self.asked.items() if k in was and k not in aside and was[k]!=v}
+    def refuse_other(self):
+        if not (o := self.other()): return
+        was,now = [' and '.join(map(repr, v)) for v in zip(*o.values())]
+        place,made,out = ((self.path, 'computed', 'choose another folder for the results (--out), or move it away')
+                          if self.path.exists() else (self.folder, 'started', 'finish it so, or remove that folder'))
+        raise ValueError(f"{' and '.join(o)} should be {was}, as {place} was {made} with, got {now}: {out}")
+    def until(self, train):
+        "What a function trains with a callback that ends it when the hours are over"
+        clock = clock_until(self.end)
+        res = train(clock)
+        if clock.up: raise TimeIsUp
+        self.before = clock.before
+        return res
     def train(self, **plan):
         "The Learner of a finished run: a new one, or the one in the folder gone on with"
-        from fastai.callback.core import Callback,CancelFitException
         from semistyle.runs.train import plan_run,train_run
-        class Until(Callback):
-            order,run_valid,up = 91,False,False
-            def after_batch(cb):
-                if time.monotonic()>self.end: cb.up = True; raise CancelFitException
-        until,old = Until(),(self.folder/'run.json').exists()
-        learn = train_run(self.folder, plan_run(self.folder, resume=old, seed=self.seed, **plan), threads=self.threads,
-                          progress=False, cbs=[until])
-        if until.up: raise TimeIsUp
-        return learn
+        run = plan_run(self.folder, resume=(self.folder/'run.json').exists(), seed=self.seed, **plan)
+        return self.until(lambda o: train_run(self.folder, run, threads=self.threads, progress=False, cbs=[o]))
+    def train_vae(self, loader, **how):
+        "The same for a VAE: what `train_vae` returns"
+        from semistyle.discover.distill import train_vae
+        return self.until(lambda o: train_vae(loader, seed=self.seed, save=self.folder, resume=True, progress=False,
+                                              cbs=[o], **how))
+    def fit(self, learn, kimg):
+        "The same for a Learner that the table has made"
+        from semistyle.training.callbacks import SaveState,train_to
+        self.folder.mkdir(parents=True, exist_ok=True)
+        def fit(clock):
+            learn.add_cbs([SaveState(self.folder/'state', 5., 120.), clock])
+            train_to(learn, kimg, self.folder/'state', resume=True)
+        self.until(fit)
 
-def change(settings, text):
-    "Settings with those of 'name=value ...' replaced, each of the kind that it was"
-    res = dict(settings)
-    for o in shlex.split(text):
+def parse(text, known):
+    "Settings of 'name=value ...', each of the kind that it is among those known"
+    try: words = shlex.split(text)
+    except ValueError as e: raise ValueError(f"--set should be like 'kimg=60 n=1000', got {text!r}: {e}") from None
+    res = {}
+    for o in words:
         k,_,v = o.partition('=')
-        try: res[k] = (float if settings[k] is None else type(settings[k]))(v)
-        except (KeyError,ValueError):
-            raise ValueError(f"--set should have settings like {settings}, got {o!r}") from None
+        if k not in known:
+            raise ValueError(f"--set should change settings among {', '.join(known)}, got {o!r}: check the name")
+        if k in res: raise ValueError(f"--set should have {k} once, got it twice in {text!r}: leave one out")
+        kind = float if known[k] is None else type(known[k])
+        try: res[k] = kind(v)
+        except ValueError: res[k] = math.nan
+        if kind is not str and not math.isfinite(res[k]):
+            raise ValueError(f"--set should have a {'whole '*(kind is int)}number for {k}, such as "
+                             f"{k}={known[k] or 1}, got {o!r}: give one")
     return res
 
-def choose(table, names, settings):
-    "Rows by their names or by that of a set of them; a table's first set, or all, where none is named"
-    rows,sets = getattr(table, 'rows_of', lambda s: table.rows)(settings),getattr(table, 'sets', {})
-    chosen = sets.get(names) or {k:rows.get(k) for k in names.split()} or next(iter(sets.values()), rows)
+def said_settings(path, known, how):
+    "The settings that a result was computed with; of older ones what their command says, or none"
+    from semistyle.core import read_json
+    said = read_json(path/'config.json')['config'] if path.is_dir() else read_json(path)
+    if 'asked' in said: return known | said['asked']
+    _,program,*words = shlex.split(said.get('command') or '')+['','']
+    flags = {k[2:]:v for k,v in zip(words, words[1:]) if k[:2]=='--'}
+    if program=='experiments/run.py': pairs,there = shlex.split(flags.get('set', '')),known
+    else: pairs,there = [f'{k}={v}' for k,v in flags.items()]*program.startswith('benchmarks/'),{}
+    given = parse(shlex.join(o for o in pairs if o.partition('=')[0] in known), known)
+    return {k:v for k,v in (there | given).items() if k not in how}
+
+def choose(table, names, settings, given):
+    "Rows by their names or by those of sets of them; a table's first set, or all, where none is named"
+    rows,sets = table.rows_of(settings, given) if hasattr(table, 'rows_of') else table.rows,getattr(table, 'sets', {})
+    chosen = {k:v for o in names.split() for k,v in sets.get(o, {o:rows.get(o)}).items()}
+    chosen = chosen or next(iter(sets.values()), rows)
     if missing := [k for k,v in chosen.items() if v is None]:
-        raise ValueError(f"--rows should be among {', '.join([*sets, *rows])}, got {' '.join(missing)}")
+        raise ValueError(f"--rows should be among {', '.join(dict.fromkeys([*sets, *rows]))}, got {' '.join(missing)}: "
+                         "check the name")
     return chosen
+
+def plan(table, seeds=3, rows='', set='', hours=None, threads=1, out=''):
+    "All rows of a command"
+    names = sorted(o.stem for o in (HERE/'tables').glob('*.py'))
+    if table not in names: raise ValueError(f"table should be among {', '.join(names)}, got {table!r}: check the name")
+    for k,v in dict(seeds=seeds, threads=threads).items():
+        if v<1: raise ValueError(f"--{k} should be at least 1, got {v}: give more")
+    module,said = importlib.import_module(table),dict(seeds=seeds, rows=rows, set=set, hours=hours, threads=threads,
+                                                      out=out)
+    command = shlex.join(['python','experiments/run.py',
+                          table]+[str(o) for k,v in said.items() if v not in ('',None) for o in (f'--{k}',v)])
+    given = parse(set, module.settings)
+    settings,target = module.settings|given,getattr(module, 'target', lambda row, seed, s: f'{row}-{seed}.json')
+    end,every = time.monotonic()+3600*(math.inf if hours is None else hours),{}
+    for seed in range(seeds):
+        for name,how in choose(module, rows, settings, given).items():
+            file = target(name, seed, settings)
+            path,folder = Path(out or f'results/{table}')/file,Path('runs/experiments')/table/file.removesuffix('.json')
+            # by file: some rows are the same for each seed
+            every.setdefault(path, Row(name, seed, how, settings, path, folder, command, threads, end, module))
+    return [*every.values()]
 
 @call_parse
 def main(table:str,     # Name of a module in experiments/tables/
@@ -74,31 +161,23 @@ def main(table:str,     # Name of a module in experiments/tables/
          out:str='',    # Folder for the results; results/TABLE by default
          dirty:store_true=False, # Record also what files that are not committed computed; the record says so
          list:store_true=False): # Show what is done and what is left, and compute nothing
-    end,names = time.monotonic()+3600*(math.inf if hours is None else hours),sorted(o.stem for o in (HERE/'tables').glob('*.py'))
-    if table not in names: raise ValueError(f"table should be among {', '.join(names)}, got {table!r}")
-    module,given = importlib.import_module(table),dict(seeds=seeds, rows=rows, set=set, hours=hours, threads=threads,
-                                                       out=out)
-    command = shlex.join(['python','experiments/run.py',
-                          table]+[str(o) for k,v in given.items() if v not in ('',None) for o in (f'--{k}',v)])
-    settings,target = change(module.settings, set),getattr(module, 'target', lambda row, seed, s: f'{row}-{seed}.json')
-    every = {}  # by file: some rows are the same for each seed
-    for seed in range(seeds):
-        for name,how in choose(module, rows, settings).items():
-            file = target(name, seed, settings)
-            path,folder = Path(out or f'results/{table}')/file,Path('runs/experiments')/table/file.removesuffix('.json')
-            every.setdefault(path, Row(name, seed, how, settings, path, folder, command, threads, end))
-    def left(): return [o for o in every.values() if not o.path.exists()]
+    every = plan(table, seeds, rows, set, hours, threads, out)
+    def left(): return [o for o in every if not o.path.exists()]
     if list:
-        return print(*(f"{'done' if o.path.exists() else 'begun' if o.folder.exists() else 'left':6}{o}"
-                       for o in every.values()), sep='\n')
+        def state(o): return 'done' if o.path.exists() else 'begun' if o.folder.exists() else 'left'
+        def why(o): return f', with {said}' if (said := ' '.join(f'{k}={v!r}' for k,(v,_) in o.other().items())) else ''
+        return print(*(f'{state(o):6}{o}{why(o)}' for o in every), sep='\n')
+    for row in every: row.refuse_other()
     if __name__=='__main__': os.nice(10); os.environ['OMP_NUM_THREADS'] = str(threads)
     for row in left():
-        if time.monotonic()>=end: break
+        if time.monotonic()>=row.end: break
         row.dirty = bool(changed := changes())
         if changed and not dirty:
             raise ValueError(f"all files should be committed, or --dirty given; are not:\n{changed}")
         import torch; torch.set_num_threads(threads)
-        try: print(row, module.run_row(row), flush=True)
+        from semistyle.core import write_json
+        row.note.parent.mkdir(parents=True, exist_ok=True); write_json(row.note, dict(asked=row.asked))
+        try: print(row, row.table.run_row(row), flush=True)
         except TimeIsUp: break
-        shutil.rmtree(row.folder, ignore_errors=True)
+        shutil.rmtree(row.folder, ignore_errors=True); row.note.unlink()
     print(f"{len(left())} of {len(every)} left{': '*bool(left())}{' '.join(map(str, left()))}")

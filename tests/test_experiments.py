@@ -1,5 +1,5 @@
 "The driver of the papers' rows: skips what is done, goes on with what was cut off, says what is left, records how."
-import subprocess,sys
+import json,shlex,subprocess,sys
 import pytest
 from conftest import ROOT
 from semistyle.core import read_json
@@ -56,8 +56,43 @@ def test_another_setting_does_not_go_on_with_a_run(here, monkeypatch):
     run_row = table3.run_row
     monkeypatch.setattr(table3, 'run_row', hours_are_over)
     compute()
-    with pytest.raises(ValueError, match='kimg should be 0.08, as .*encoder_only-0 was started with, got 0.16'):
-        compute(set='preset=robot-16 kimg=.16')
+    with pytest.raises(ValueError, match='kimg should be 0.08, as .*encoder_only-0 was started with, got 0.16: finish'):
+        compute(set='preset=robot-16 kimg=.16 n=200')
+
+def test_a_row_of_other_settings_does_not_count_as_done(here, monkeypatch, capsys):
+    tmp,compute = here
+    monkeypatch.setattr(table3, 'run_row', lambda row: row.record(rows=[]))
+    compute()
+    assert read_json(tmp/FILE)['asked']==dict(preset='robot-16', eta=.005, kimg=.08, n=200)
+    compute(set='n=200 preset=robot-16 eta=.005 kimg=0.08')
+    assert capsys.readouterr().out.endswith('0 of 1 left\n')
+    other = dict(set='preset=robot-16 kimg=.16 n=300')
+    with pytest.raises(ValueError, match='kimg and n should be 0.08 and 200, as results/.*-0.json was computed with, '
+                                         'got 0.16 and 300: choose another folder'): compute(**other)
+    compute(**other, list=True)
+    assert capsys.readouterr().out=='done  encoder_only-0, with kimg=0.08 n=200\n'
+    compute(**other, out='more')  # the way out
+    assert read_json(tmp/'more'/'robot-16'/'eta-0.005'/'encoder_only-0.json')['asked']['kimg']==.16
+
+def test_older_records_say_their_settings_by_their_commands(here):
+    "Those of the driver have its defaults where they name nothing; those of earlier ones say what they name"
+    tmp,_ = here
+    file = tmp/'results'/'semi_stylegan_rare'/'robot-32'/'object_shape-2'/'even-0.json'
+    file.parent.mkdir(parents=True)
+    def other(command, text):
+        file.write_text(json.dumps(dict(command=command)))
+        row, = driver.plan('semi_stylegan_rare', 1, 'even', text)
+        return row.other()
+    driver_s = "python experiments/run.py semi_stylegan_rare --seeds 1 --set 'share=.05 old=3' --threads 1"
+    assert other(driver_s, '')==dict(share=(.05,.01)) and other(driver_s, 'share=.05')=={}
+    assert other(driver_s, 'share=.05 eta=.1')==dict(eta=(.005,.1))
+    assert other('python benchmarks/rare.py --share .05 --seeds 3', 'eta=.1')==dict(share=(.05,.01))
+    assert other('by hand', 'eta=.1')=={}
+
+def test_a_projection_has_the_steps_that_are_asked_for(here):
+    "A model's own settings give way to those that --set names, also where it names the default"
+    def steps(text): return [o.asked['steps'] for o in driver.plan('projection', 1, 'robot-64 robot-stylegan2-32', text)]
+    assert steps('')==[300,1000] and steps('steps=300')==[300,300] and steps('steps=5')==[5,5]
 
 def test_files_that_are_not_committed_are_said(here, monkeypatch):
     tmp,compute = here
@@ -76,6 +111,21 @@ def test_no_hours_do_nothing_and_say_what_is_left(tmp_path):
     assert (res.returncode, res.stdout)==(0, '4 of 4 left: full-0 unsup_in_e-0 full-1 unsup_in_e-1\n'), res.stderr
     assert not list(tmp_path.iterdir())
 
+def test_every_result_is_done_by_its_own_command(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    n = 0
+    for table in sorted(o.stem for o in (ROOT/'experiments'/'tables').glob('*.py')):
+        for file in (ROOT/'results'/table).rglob('*.json'):
+            said = read_json(file)
+            words = shlex.split(said.get('command') or said.get('config', {}).get('command') or '')
+            if words[1:2]!=['experiments/run.py']: continue
+            flags,n = dict(zip(words[3::2], words[4::2])),n+1
+            rows = driver.plan(table, int(flags['--seeds']), flags.get('--rows', ''), flags.get('--set', ''))
+            path = (file.parent if file.name=='config.json' else file).relative_to(ROOT)
+            assert path in {o.path for o in rows}, file
+            for o in rows: o.refuse_other()
+    assert n>100
+
 def test_what_is_recorded_counts_as_done(monkeypatch, capsys):
     "The files of today's tables are those that the driver looks for"
     monkeypatch.chdir(ROOT)
@@ -86,13 +136,25 @@ def test_what_is_recorded_counts_as_done(monkeypatch, capsys):
         assert lines and all(o.startswith('done') for o in lines), lines
     driver.main('contrafeat_tables', rows='pairs', list=True)
     assert capsys.readouterr().out=='done  pairs-0\n'
-    driver.main('distill', set='model=shapes-stylegan2-32 name=contra-bi', seeds=1, list=True)
-    assert capsys.readouterr().out=='done  contra-bi-0\n'
+    found = 'results/contrafeat_tables/shapes-stylegan2-32/directions'
+    plain = "kimg=300 metrics='factor_vae mig dci_hist'"
+    for text in ('', *(f'model=shapes-stylegan2-32 directions={found}/{o}' for o in
+                       ('contra-bi name=contra-bi distinct=0','contra-bi name=contra-bi-distinct',
+                        'ganspace name=ganspace-distinct','contra-bi name=generated-vae rule='))):
+        driver.main('distill', set=f'{plain} {text}', seeds=1, list=True, rows='' if text else 'beta_vae_1 group_pure')
+        lines = capsys.readouterr().out.splitlines()
+        assert lines and all(o.startswith('done') and ', with' not in o for o in lines), lines
 
 @pytest.mark.parametrize('how,says', [(dict(table='table4'), 'table should be among contrafeat_tables, distill'),
-                                      (dict(rows='ful'), 'among encoder_only.*got ful'),
-                                      (dict(set='kimgs=3'), "settings like .*got 'kimgs=3'"),
-                                      (dict(set='n=many'), "settings like .*got 'n=many'")])
+                                      (dict(rows='ful full'), 'among encoder_only.*got ful: check'),
+                                      (dict(set='kimgs=3'), "among preset, eta, kimg, n, got 'kimgs=3': check"),
+                                      (dict(set='n=many'), "a whole number for n, such as n=10000, got 'n=many'"),
+                                      (dict(set='kimg=abc'), "a number for kimg, such as kimg=90.0, got 'kimg=abc'"),
+                                      (dict(set='kimg=nan'), "a number for kimg, such as kimg=90.0, got 'kimg=nan'"),
+                                      (dict(set='kimg'), "a number for kimg, such as kimg=90.0, got 'kimg'"),
+                                      (dict(set='n=1 n=2'), "have n once, got it twice in 'n=1 n=2': leave one out"),
+                                      (dict(set='n="1'), "like 'kimg=60 n=1000', got 'n=\"1': No closing"),
+                                      (dict(seeds=0), 'seeds should be at least 1, got 0')])
 def test_what_is_not_there(how, says):
     with pytest.raises(ValueError, match=says): driver.main(**dict(table='semi_stylegan_table3') | how)
 
@@ -117,6 +179,29 @@ def test_unseen_pictures_are_turned(here, row):
     res = read_json(here[0]/'results'/'semi_stylegan_fine'/'fine-robot-16'/f'{row}-0.json')['rows']
     assert [o['pictures'] for o in res]==['robot','robot-novel'] and [o['turned'] for o in res]==[2 if row=='projection' else 20]*2
     assert all(o['turn_ratio']>0 and o['kept']>0 and ('l2' in o)==(row!='projection') for o in res)
+
+@pytest.mark.parametrize('table,row,text', [
+    ('semi_stylegan_rare', 'rare_label_codes', 'preset=robot-16 kimg=.08 n=200'),
+    ('semi_stylegan_relatives', 'semi_vae', 'preset=robot-16 kimg=.32 n=200'),
+    ('semi_stylegan_rivals', 'factor_vae', 'kimg=.32 n=3000 n_quality=200 kept=3 width=4'),
+    ('stylegan_tables', 'path_term', 'kimg=.08 oracle_kimg=.1 n=700'),
+    ('distill', 'group_mixed_50', 'kimg=.32 resolution=16 metrics=mig n=500')])
+def test_rows_that_are_no_runs_go_on_as_well(here, monkeypatch, table, row, text):
+    "One cut off after its first batch is that of one go, but for its seconds, which add up"
+    import importlib
+    tmp,module = here[0],importlib.import_module(table)
+    def compute(**more): driver.main(table, seeds=1, rows=row, set=text, **more)
+    def hours_are_over(row): row.end = 0.; return run_row(row)
+    def kept(row): rows.append(row); return run_row(row)
+    run_row,rows = module.run_row,[]
+    compute(out='whole')
+    monkeypatch.setattr(module, 'run_row', hours_are_over); compute()
+    assert not (tmp/'results').exists() and any((tmp/'runs').rglob(f'{row}-0/state'))
+    monkeypatch.setattr(module, 'run_row', kept); compute()
+    (one,),(two,) = [[*(tmp/o).rglob('*.json')] for o in ('whole','results')]
+    one,two = read_json(one),read_json(two)
+    for o in (one,two): o['rows'][0].pop('train_seconds', None)
+    assert one['rows']==two['rows'] and 0<rows[0].before<two['seconds'] and not rows[0].folder.exists()
 
 @pytest.mark.parametrize('row', ['traditional_0','left_out'])
 def test_latent_spaces_are_compared(here, row):

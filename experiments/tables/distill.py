@@ -25,6 +25,7 @@ settings = dict(
     rule='known',      # How shared dimensions are told; empty: a VAE of single pictures
     pairs=20_000,      # Pairs to draw and pack
     store='runs/distill-pairs') # Folder for packed pairs
+aside = 'keep','store'  # Settings that change nothing in a record
 
 rows = {
     'beta_vae_1':      dict(rule=None, beta=1.),
@@ -40,7 +41,7 @@ rows = {
     'labelled_pure':   dict(rule='labelled', mixed=0.),
 }
 
-def rows_of(settings):
+def rows_of(settings, given):
     "The rows above, or the one of a generator"
     return {settings['name']: dict(rule=settings['rule'] or None)} if settings['model'] else rows
 
@@ -77,17 +78,18 @@ def run_row(row):
         loader = generated(saved, s['directions'], s['distinct'], Path(s['store'])/str(row), s['pairs'], row.seed,
                            s['bs'])
     else: loader = loader_of(how, world, row.seed, s['bs'])
-    start,net = time.monotonic(),{k:v for k,v in how.items() if k in ('rule','beta')}
+    start,net = time.monotonic(),dict(lr=s['lr']) | {k:v for k,v in how.items() if k in ('rule','beta')}
     if 'method' in how: net |= vae_method(how['method'])
-    limit = dict(kimg=1e6, cbs=[TimeBudget(s['seconds'])]) if s['seconds'] else dict(kimg=s['kimg'])
-    res = train_vae(loader, seed=row.seed, lr=s['lr'], progress=False, **net, **limit)
+    if s['seconds']:
+        res = train_vae(loader, seed=row.seed, kimg=1e6, cbs=[TimeBudget(s['seconds'])], progress=False, **net)
+    else: res = row.train_vae(loader, kimg=s['kimg'], **net)
     scores = score_encoder(res.encode, world, s['metrics'].split(), s['n'])
     last = {k:res.history[-1][k] for k in ('reconstruction','divergence')}
-    row.record(seconds=time.monotonic()-start, settings=res.settings,
+    row.record(seconds=row.before+time.monotonic()-start, settings=res.settings,
                rows=[dict(method=row.name, world=f'{world.name}-{world.resolution}', seed=row.seed, rule=how['rule'],
                           mixed=how.get('mixed'),
-                          kimg=round(res.learn.kimg, 3), train_seconds=round(res.settings['seconds'], 1), **last,
-                          **scores)])
+                          kimg=round(res.learn.kimg, 3),
+                          train_seconds=round(row.before+res.settings['seconds'], 1), **last, **scores)])
     if row.seed==0 and row.name in s['keep'].split():
         res.save(row.path.with_suffix(''), dtype=torch.float16, world=world.name, command=row.command)
     return f"{res.settings['seconds']:.0f} s {dict((k, round(v, 3)) for k,v in scores.items())}"

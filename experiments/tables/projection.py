@@ -18,15 +18,15 @@ settings = dict(
     bs=8,            # Pictures at a time
     trained_bs=0)    # Batch size of the model's training, where it does not say it
 found = 'results/contrafeat_tables/{}/directions/contra-bi'
-rows = { # Models -> settings, where --set leaves them alone
+rows = { # Models -> settings, where --set does not name them
     'robot-64':            dict(directions='factors'),
     'robot-stylegan2-32':  dict(directions=found.format('robot-stylegan2-32'), trained_bs=32, steps=1000),
     'shapes-stylegan2-32': dict(directions=found.format('shapes-stylegan2-32'), trained_bs=32),
 }
 
-def rows_of(settings):
+def rows_of(settings, given):
     "The models above, or another"
-    return {Path(settings['model']).name: {}} if settings['model'] else rows
+    return {Path(settings['model']).name: {}} if settings['model'] else {k:how|given for k,how in rows.items()}
 
 def unseen_images(world, config, n, seed, trained_bs=None):
     "Numbers of images that no batch of the model's training drew: a batch is a function of the run's seed and its number"
@@ -107,7 +107,7 @@ def run_row(row):
     from semistyle.models.sampling import Sampler
     from semistyle.runs.subject import world_of
     from semistyle.models.checkpoint import load_model
-    s = settings | row.how | {k:v for k,v in row.settings.items() if v!=settings[k]}
+    s = row.asked
     begin,saved,seed = time.monotonic(),load_model(s['model'] or row.name),row.seed
     g,world = saved.generator,world_of(saved)
     c = saved.space.sample_codes if g.c_dim else None

@@ -1,6 +1,6 @@
 """What each departure of the small presets from the published settings does: `robot-32`, and one setting at a time put back.
 
-    python experiments/run.py semi_stylegan_departures --seeds 3
+    python experiments/run.py semi_stylegan_departures --seeds 2 --set "kimg=60"
 
 Rows are runs as those of Table 3. The sizes that a published setting has at 512 features are scaled with the network."""
 from semi_stylegan_table3 import settings,run_row

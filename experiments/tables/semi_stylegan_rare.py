@@ -52,10 +52,10 @@ def run_row(row):
     set_seed(row.seed)
     learn = gan_learner(world, p, loader=FactorLoader(world, labels, p['bs'], p['labelled_bs'], row.seed,
                                                       weights=often))
-    learn.fit_kimg(p['kimg'])
+    row.fit(learn, p['kimg'])
     res = measure(learn, world, oracle, row.seed, s['n'])
     res |= at_value(learn, world, oracle, world.space.names.index(s['factor']), s['value'], row.seed, s['n']//10)
-    row.record(seconds=time.monotonic()-start,
+    row.record(seconds=row.before+time.monotonic()-start,
                rows=[dict(method=row.name, world=f'{world.name}-{world.resolution}', seed=row.seed, eta=p['eta'],
                           kimg=round(learn.kimg, 3), factor=s['factor'], value=s['value'], share=s['share'], **res)])
     return {k:round(v, 3) for k,v in res.items()}

@@ -38,14 +38,14 @@ def run_vae(row, world, oracle):
     "A VAE that is told the labels of as many images, or which of them have one in common"
     import torch
     from semistyle.data.loaders import FactorLoader,split_labels
-    from semistyle.discover.distill import GroupCodes,GroupedDimensions,LabelledDimensions,draw_labels,read_labels,train_vae
+    from semistyle.discover.distill import GroupCodes,GroupedDimensions,LabelledDimensions,draw_labels,read_labels
     from semistyle.metrics.control import control_between
     from semistyle.metrics.disentangle import evaluate_encoder,evaluate_generator,render_ratio
     s,k = row.settings,world.space.n_factors
     few = FactorLoader(world, split_labels(world, s['eta'], row.seed), bs=64, labelled_bs=32, seed=row.seed)
     term = (LabelledDimensions if row.how['vae']=='labels' else GroupedDimensions)(few)
-    res = train_vae(FactorLoader(world, bs=64, seed=row.seed), z_dim=k+8, width=s['vae_width'], lr=s['vae_lr'],
-                    kimg=s['kimg'], seed=row.seed, terms=[term], save=row.folder, resume=True, progress=False)
+    res = row.train_vae(FactorLoader(world, bs=64, seed=row.seed), z_dim=k+8, width=s['vae_width'], lr=s['vae_lr'],
+                        kimg=s['kimg'], terms=[term])
     if row.how['vae']=='groups':
         known = few.split.labelled[:2000]
         with torch.no_grad(): codes = GroupCodes(res.vae, world.tensor(known), torch.as_tensor(world.codes(known)))
@@ -62,7 +62,7 @@ def run_row(row):
     s,start = row.settings,time.monotonic()
     world,oracle = judge(s['preset'])
     learn,res = (run_vae if row.how.get('vae') else run_gan)(row, world, oracle)
-    row.record(seconds=time.monotonic()-start, rows=[dict(method=row.name, world=f'{world.name}-{world.resolution}',
-                                                          seed=row.seed, eta=s['eta'],
-                                                          kimg=round(learn.kimg, 3), **res)])
+    row.record(seconds=row.before+time.monotonic()-start,
+               rows=[dict(method=row.name, world=f'{world.name}-{world.resolution}', seed=row.seed, eta=s['eta'],
+                          kimg=round(learn.kimg, 3), **res)])
     return {k:round(v, 3) for k,v in res.items()}

@@ -39,11 +39,10 @@ def run_vae(row, world):
     "A VAE's encoder, a function that draws, and its networks"
     import torch
     from semistyle.data.loaders import FactorLoader
-    from semistyle.discover.distill import train_vae,vae_method
+    from semistyle.discover.distill import vae_method
     s = row.settings
     how = vae_method(row.how['method'], row.how.get('weight'))
-    res = train_vae(FactorLoader(world, bs=64, seed=row.seed), kimg=s['kimg'], seed=row.seed, width=s['width'],
-                    save=row.folder, resume=True, progress=False, **how)
+    res = row.train_vae(FactorLoader(world, bs=64, seed=row.seed), kimg=s['kimg'], width=s['width'], **how)
     @torch.no_grad()
     def draw(n): return res.vae.decode(torch.randn(n, res.vae.z_dim))
     return res.learn,res.encode,draw,[res.vae]
@@ -68,7 +67,7 @@ def run_row(row):
     s,start = row.settings,time.monotonic()
     world = load_world(s['world'], s['resolution'])
     learn,encode,draw,nets = (run_gan if 'preset' in row.how else run_vae)(row, world)
-    spent = time.monotonic()-start
+    spent = row.before+time.monotonic()-start
     res = score_encoder(encode, world, ('factor_vae','mig'), s['n'], [row.seed])
     quality = evaluate_quality(draw, world, EfficientNetLite0(('1/8','1/16'), size=64), s['n_quality'], 'fd',
                                seed=row.seed)

@@ -21,8 +21,8 @@ def run_row(row):
     learn = gan_learner(world, 'robot-32', row.seed, kind='stylegan', style_mixing=.9,
                         g_args=p['g_args']|more|row.how, d_args=p['d_args']|dict(patch=row.how['patch']))
     start = time.monotonic()
-    learn.fit_kimg(row.settings['kimg'])
-    config = dict(world=row.name, resolution=32, kimg=learn.kimg, seed=row.seed, seconds=time.monotonic()-start,
-                  **row.about())
+    row.fit(learn, row.settings['kimg'])
+    config = dict(world=row.name, resolution=32, kimg=learn.kimg, seed=row.seed,
+                  seconds=row.before+time.monotonic()-start, **row.about())
     save_model(row.path, config, dtype=torch.float16, generator=learn.generator_ema.g_ema)
     return f'{learn.kimg:.1f} kimg in {config["seconds"]:.0f} s'

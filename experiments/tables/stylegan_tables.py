@@ -103,8 +103,8 @@ def run_row(row):
     name = f'{world.name}-{world.resolution}'
     model = trained_oracle(row.folder.parent/f"{name}-oracle-{s['oracle_kimg']:g}", world, s['oracle_kimg'])
     start,learn = time.monotonic(),make(world, row.seed, **row.how)
-    learn.fit_kimg(s['kimg'])
-    seconds = time.monotonic()-start
+    row.fit(learn, s['kimg'])
+    seconds = row.before+time.monotonic()-start
     numbers = measure(learn.generator_ema.g_ema, world, model.oracle, row.seed, s['n'])
     row.record(seconds=seconds, oracle={k:model.config[k] for k in ('l2','kimg')},
                rows=[dict(method=row.name, world=name, seed=row.seed, kimg=round(learn.kimg, 3), n=s['n']) | numbers])
