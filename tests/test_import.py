@@ -403,7 +403,7 @@ def test_claims_cost_nothing(tmp_path):
     g = generator()
     g.synthesis.b8.conv1.weight = torch.nn.Parameter(torch.empty(0))
     g.synthesis.b8.conv1.weight.data = w.expand(4096, 4096, 3, 3)
-    with pytest.raises(ImportRefused, match='beyond its storage'): imported(tmp_path, nvidia_pickle(G_ema=g))
+    with pytest.raises(ImportRefused, match='repeats 1 numbers'): imported(tmp_path, nvidia_pickle(G_ema=g))
     laughs = 'ha'
     for _ in range(60): laughs = [laughs, laughs]
     for o in (dict(G_ema=laughs), dict(g_ema=dict(a=laughs)), laughs):

@@ -6,11 +6,12 @@
 __all__ = ['array_suffixes', 'read_arrays', 'foreign_latents', 'foreign_directions']
 
 # %% ../../../nbs/models/importing/29_arrays.ipynb #a1140004
+from math import prod
 from pathlib import Path
 import numpy as np, torch
 from torch import Tensor
 from .containers import open_description
-from .description import Pickled,Window,read_tensor
+from .description import Pickled,Window,most_repeated,read_tensor
 from ..sampling import Sampler
 
 # %% ../../../nbs/models/importing/29_arrays.ipynb #a1140007
@@ -24,7 +25,8 @@ def _tensors_by_name(o, stem):
 
 def _checked_numbers(o, name, path):
     "An array as float32"
-    t = read_tensor(o) if isinstance(o, Window) or o.dtype.kind=='f' else o
+    if not prod(o.shape): raise ValueError(f"{path} should hold numbers, {name} has shape {[*o.shape]}: leave it out")
+    t = read_tensor(o) if isinstance(o, Window) or o.dtype.kind=='f' and o.dtype.itemsize<=8 else o
     if not isinstance(t, Tensor) or not t.is_floating_point():
         raise ValueError(f"{path} should hold floating-point numbers, {name} holds {t.dtype}: save it as float32")
     if t.isfinite().all(): return t.float()
@@ -52,7 +54,12 @@ def read_arrays(
     def checked(found): return {k:_checked_numbers(v, k, path) for k,v in found.items()}
     if path.suffix.lower() in ('.npy','.npz'): res = checked(_numpy_arrays(path))
     else:
-        with open_description(path) as o: res = checked(_tensors_by_name(o, path.stem))
+        with open_description(path) as o:
+            found,most = _tensors_by_name(o, path.stem),max(path.stat().st_size, most_repeated)
+            if sum(prod(v.shape) for v in found.values())>most:
+                raise ValueError(f"{path} should hold at most {most:,} numbers for its size, repeats its own to more: "
+                                 "save contiguous copies of fewer tensors")
+            res = checked(found)
     if res: return res
     raise ValueError(f"{path} should hold an array, or several by name, holds none: save a tensor or a dict of tensors")
 
@@ -74,7 +81,7 @@ def foreign_latents(
     sampler:Sampler, # Of the generator: its codes and truncation
 )->dict:             # Name -> styles [num_ws,w_dim], one for each picture
     "Latents that another program left, as styles of a generator"
-    g,(said,_,path) = sampler.g,str(path).rpartition('=') if str(path)[:2] in ('z=','w=') else ('','',path)
+    g,(said,_,path) = sampler.g,str(path).partition('=') if str(path)[:2] in ('z=','w=') else ('','',path)
     out = {}
     for name,t in read_arrays(path).items():
         if t.ndim==1: t = t[None]
@@ -94,7 +101,7 @@ def foreign_directions(
     "Directions that another program left, for a generator"
     names,out,full = [],[],[g.num_ws,g.w_dim]
     for name,t in read_arrays(path).items():
-        if t.shape[-1]!=g.w_dim or t.ndim>3 or t.ndim==3 and [*t.shape[1:]] not in (full,[1,g.w_dim]):
+        if not 1<=t.ndim<=3 or t.shape[-1]!=g.w_dim or t.ndim==3 and [*t.shape[1:]] not in (full,[1,g.w_dim]):
             raise ValueError(f"{path} should hold directions [{g.w_dim}], [n,{g.w_dim}] or [n,{g.num_ws},{g.w_dim}] of "
                              f"this generator, {name} has shape {[*t.shape]}: take those of a generator of these sizes")
         if t.ndim==2 and [*t.shape]==full:
