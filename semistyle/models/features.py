@@ -208,7 +208,7 @@ class LayerFeatures(nn.Module):
 
     def forward(self, img):
         maps,layers = {},dict(self.net.named_modules())
-        def leaves(layer, args, out): maps[out.shape[2:]] = out
+        def leaves(layer, args, out): maps[out.shape[2:]] = out.clone() # the next layer may write into it
         with _hooks([layers[o].register_forward_hook(leaves) for o in self.layers]): self.net(img)
         return [o.float() for o in maps.values()]
 
