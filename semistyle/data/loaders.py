@@ -125,14 +125,15 @@ def label_counts(
 def label_codes(
     world, # A data set, or a rendered world
     split, # `LabelSplit` of it
-)->Callable: # How many -> codes [n,k] of labelled images, drawn with replacement by torch's generator
+)->Callable: # How many, and a `torch.Generator` if not torch's -> codes [n,k] of labelled images, with replacement
     "A prior of codes: those of the labelled images; what nobody knows of one is drawn from those of the others"
     codes = torch.as_tensor(as_dataset(world).codes(split.labelled)).float()
     known = [v[~v.isnan()] for v in codes.T]
     if lost := [o for o,v in zip(split.space.names, known) if not len(v)]:
         raise ValueError(f"`split` should have a label of each factor, has none of {', '.join(lost)}: raise `eta`")
-    def draw(n):
-        res,u = codes[torch.randint(len(codes), (n,))],torch.rand(n, len(known))
+    def draw(n, rng=None):
+        res = codes[torch.randint(len(codes), (n,), generator=rng)]
+        u = torch.rand(n, len(known), generator=rng)
         others = torch.stack([v[(p*len(v)).long()] for v,p in zip(known, u.T)], 1)
         return res.where(~res.isnan(), others)
     return draw
