@@ -287,7 +287,7 @@ class GANModel(nn.Module):
 # %% ../../nbs/training/41_gan.ipynb #fd48539b
 class StyleGANLearner(KimgLearner):
     "Train a generator and a discriminator by the terms among `cbs`"
-    step_class = Step
+    step_class,_made_up = Step,None
     def __init__(self,
         loader,              # Yields `(x, x_lab, c_lab)`, or `(x,)` without labels; see `FactorLoader`
         generator,           # `Generator`
@@ -319,11 +319,17 @@ class StyleGANLearner(KimgLearner):
         "The terms of a phase's loss, in order"
         return [cb for cb in self.cbs.sorted('order')
                 if isinstance(cb, LossTerm) and cb.weight(phase) and (cb.interval>1)==lazy]
+    def _intervals(self): return {k:[o.interval for o in self.terms(k, lazy=True)] for k in 'gd'}
     def create_opt(self):
-        nets = dict(g=(self.generator,self.lr_g), d=(self.discriminator,self.lr_d))
-        self.opt = Optimizers(**{k:adam(net.parameters(), lr, self.betas,
-                                        [o.interval for o in self.terms(k, lazy=True)])
+        nets,self._made_up = dict(g=(self.generator,self.lr_g), d=(self.discriminator,self.lr_d)),self._intervals()
+        self.opt = Optimizers(**{k:adam(net.parameters(), lr, self.betas, self._made_up[k])
                                  for k,(net,lr) in nets.items()})
+    def _do_fit(self):
+        "Lazy terms that came or went since the optimisers were made are made up for as well"
+        if self._made_up not in (None, self._intervals()):
+            was = self.opt; self.create_opt()
+            was.take_rates(self.opt); self.opt = was
+        super()._do_fit()
     def loss_names(self):
         return [o for k in 'dg' for o in (k, *(f'{k}.{t.name}' for t in self.terms(k)+self.terms(k, lazy=True)))]
 

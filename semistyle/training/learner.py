@@ -47,6 +47,14 @@ class Optimizers:
         "Set every learning rate to `by` times its first value"
         for n,opt in self.optims.items():
             for group,lr in zip(opt.param_groups, self._first[n]): group['lr'] = lr*by
+    def take_rates(self,
+        new # `Optimizers` of the same networks
+    ):
+        "Rates and betas of others, scaled as ours are now; what was remembered stays"
+        for n,opt in self.optims.items():
+            for group,other,first in zip(opt.param_groups, new.optims[n].param_groups, self._first[n]):
+                group.update(lr=other['lr']*(group['lr']/first if first else 1.), betas=other['betas'])
+        self._first = new._first
     def zero_grad(self, set_to_none:bool=True):
         "Forget all gradients"
         for o in self.optims.values(): o.zero_grad(set_to_none=set_to_none)
