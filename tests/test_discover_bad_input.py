@@ -96,5 +96,5 @@ def test_the_command_says_it_in_a_sentence(model, tmp_path):
     refuses('semistyle_discover', model, *at, '--words', model/'config.json',
             says=['words and clip should be given together'])
     refuses('semistyle_discover', model, *at[:4], '--directions', 40, '--method', 'ganspace',
-            says=['k should be from 1 to 16'])
+            says=['n_directions should be from 1 to 16, got 40'])
     refuses('semistyle_bench', 'discover', '--resolution', 48, says=['resolution should be one of'])

@@ -26,6 +26,7 @@ def ganspace(
     progress:bool=True,   # Show a progress bar
 )->Tensor:                # Of length 1, [n,w_dim]
     "The most varied axes of W (Härkönen et al. 2020)"
+    if not 1<=n_directions<=g.w_dim: raise ValueError(f"n_directions should be from 1 to {g.w_dim}, got {n_directions}")
     if not isinstance(subspace, Subspace):
         subspace = informative_subspace(g, subspace or 1_000_000, c=c, progress=progress)
     return subspace.basis(n_directions)
