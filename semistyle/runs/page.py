@@ -45,6 +45,10 @@ def turning_parts(
     turn = Sampler(model.generator, psi=psi).turning(seed)
     return lambda v: turn(space.expand(v))
 
+def _most_values(space):
+    "Pictures in a row: all values of categories"
+    return max([8,*getattr(space, 'categories', ())])
+
 def turned_factors(
     model:SavedModel,   # With a `generator`
     world=None,         # Show its true pictures beside, where it is a grid
@@ -56,8 +60,7 @@ def turned_factors(
     space = world.space if world and world.labelled and not isinstance(model.space, CodeSpace) else model.space
     if space is None: raise ValueError(f"{model.path} should name its factors, does not: give a world, or directions")
     if isinstance(space, CodeSpace) or world is not None and not world.grid: world = None
-    drawn = traversal_images(turning_parts(model, space, seed, psi), space,
-                             n_max=max([8,*getattr(space, 'categories', ())]))
+    drawn = traversal_images(turning_parts(model, space, seed, psi), space, n_max=_most_values(space))
     return _rows_figure(dict(drawn=drawn) | (dict(rendered=traversal_images(world.render_codes, space)) if world else {}))
 
 # %% ../../nbs/runs/73_page.ipynb #dd178955
@@ -210,7 +213,7 @@ def _turned_block(model, world, scale):
     "Every factor turned, with its true pictures where codes have them"
     grid = world is not None and world.grid and not isinstance(model.space, CodeSpace)
     space = world.space if grid else model.space
-    drawn = traversal_images(turning_parts(model, space), space)
+    drawn = traversal_images(turning_parts(model, space), space, n_max=_most_values(space))
     if not grid:
         return report_rows(drawn, 'One attribute from its lowest value to its highest, all else at rest.', scale)
     true = traversal_images(world.render_codes, world.space)
