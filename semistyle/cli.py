@@ -433,7 +433,7 @@ def semistyle_discover(
     args = dict(model=model, out=out, method=method, directions=directions, attention=attention, world=world, kimg=kimg,
                 minutes=minutes, samples=samples, n=n, distinct=distinct, words=words, clip=clip, features=features,
                 bs=bs, label=label, resolution=resolution, threads=threads, seed=seed, resume=resume)
-    out = Path(out or f'{Path(model).resolve().name}-{method}')
+    out = Path(out or f'{_model_name(model)}-{method}')
     with _command(_kept(out), alone=False) as say:
         _at_least(2, directions=directions, samples=samples, n=n)
         _at_least(.001, kimg=kimg); _at_least(0, minutes=minutes); _at_least(0, 1, distinct=distinct); _seed(seed)
@@ -533,7 +533,7 @@ def semistyle_distill(
 ):
     "Teach an encoder the directions of a generator, without labels, and score it"
     args = {k:v for k,v in locals().items() if v not in (None,'',False)}
-    out = Path(out or f'{Path(model).resolve().name}-distilled')
+    out = Path(out or f'{_model_name(model)}-distilled')
     with _command(_kept(out)) as say:
         _at_least(2, pairs=pairs, dimensions=dimensions, n=n); _at_least(1, resolution=resolution)
         if resolution and not method:
@@ -573,7 +573,7 @@ def semistyle_import(
     args,start = dict(path=path, out=out, n=n, psi=psi, seed=seed),time.monotonic()
     with _command() as say:
         _at_least(0, n=n); _at_least(-10, 10, psi=psi); _seed(seed)
-        out = Path(out or Path(path).stem)
+        out = Path(out or (_model_name(path) if Path(path).is_dir() else Path(path).stem))
         _writable(out.with_name(f'{out.name}.json'))
         from semistyle.core import check_folder,record_result
         check_folder(out, 'config.json')

@@ -33,7 +33,8 @@ def picture_file(
     "File for a picture of some kind; refuses a kind or an ending that there is not"
     if kind not in picture_kinds: raise ValueError(f"kind should be one of {', '.join(picture_kinds)}, got {kind!r}")
     ends = picture_kinds[kind]
-    out = Path(out or f'{Path(model).resolve().name}-{kind}{ends[0]}')
+    path = Path(model).resolve()
+    out = Path(out or f'{path.parent.name if path.name=="model" else path.name}-{kind}{ends[0]}')
     if out.suffix not in ends: raise ValueError(f"out should end in {' or '.join(ends)} for {kind}, got {out.name}")
     return out
 
