@@ -8,6 +8,7 @@ __all__ = ['RUNTIME', 'ExportedGenerator', 'onnx_error', 'save_onnx', 'generator
 
 # %% ../../nbs/runs/79_export.ipynb #e7b0637c
 import base64,gzip,json,shutil,subprocess,tarfile,tempfile,warnings
+from itertools import chain,count
 from html import escape
 from importlib.resources import files
 from importlib.util import find_spec
@@ -255,6 +256,13 @@ def _move_sliders(directions, reach=3.):
     return [dict(name=o, move=i, min=-reach, max=reach, step=.1, value=0.)
             for i,o in enumerate(directions.names)] if directions else []
 
+def _with_keys(sliders):
+    "Sliders with what each is called in the page's address: its name, or the next free one where that is taken"
+    keys = ['latent']
+    for o in sliders:
+        keys.append(next(k for k in chain([o['name']], (f"{o['name']} {i}" for i in count(2))) if k not in keys))
+    return [o | dict(key=k) for o,k in zip(sliders, keys[1:])]
+
 def page_spec(
     model:SavedModel,      # With a `generator`
     directions=None,       # A folder or file of them, see `find_directions_of`; those beside a model without named factors by default
@@ -269,7 +277,7 @@ def page_spec(
     z,c = model.sampler().points(check_number(n, 'n', 1, 1000, True), seed)
     if c is None: c = torch.zeros(n, 0)
     moves = along.variations*along.steps[:,None,None] if along else torch.zeros(0)
-    return dict(sliders=named+_move_sliders(along), latents=_floats(z), codes=_floats(c), moves=_floats(moves),
+    return dict(sliders=_with_keys(named+_move_sliders(along)), latents=_floats(z), codes=_floats(c), moves=_floats(moves),
                 n_latents=n, z_dim=g.z_dim,
                 c_dim=g.c_dim, num_ws=g.num_ws, w_dim=g.w_dim, resolution=g.img_resolution, channels=g.img_channels,
                 psi=float(psi))
