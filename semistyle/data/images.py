@@ -461,7 +461,7 @@ def _label(self:ImageFiles, labels, columns=None, missing=None, order=None):
     all_values[at[at>=0]] = values[at>=0]
     self._finder = None
     if labels!='folders':
-        self.notes.append(f"labels of {table.source}: {', '.join(names[:6])}"+f' and {len(names)-6} more'*(len(names)>6)+f', for {len(table):,} of {len(self.names):,} images')
+        self.notes.append(f"labels of {table.source}: {', '.join(names[:6])}"+f' and {len(names)-6} more'*(len(names)>6)+f', for {(at>=0).sum():,} of {len(self.names):,} images')
     self.notes += notes if self.rules>1 else []
     space,self._codes,self.attributes = attribute_codes(names, all_values, table.source, ends)
     return space
