@@ -6,7 +6,7 @@
 __all__ = ['read_photos', 'parse_moves', 'parse_layers', 'run_edit']
 
 # %% ../../nbs/runs/76_edit.ipynb #2482e7ab
-import math,re,shutil,time
+import inspect,math,re,shutil,time
 from itertools import chain,count
 from pathlib import Path
 import numpy as np,torch
@@ -138,6 +138,8 @@ def _plan(model, directions, moves, factors):
     for k,v in factors:
         if k not in names: raise ValueError(f"factor should be one of {names}, got {k!r}")
         if not 0<=v<=1: raise ValueError(f"factor {k} should be set to a value from 0 to 1, got {v:g}")
+        if len(all_of := [f'{x:g}' for o,x in factors if o==k])>1:
+            raise ValueError(f"factor {k} should be set once, got {' and '.join(all_of)}: leave out all but one")
     return d,moves,factors
 
 # %% ../../nbs/runs/76_edit.ipynb #63c20c0b
@@ -213,6 +215,9 @@ def _record(edit, out, name, command, seed, seconds):
                          owner=edit.owner, projection=how)
 
 # %% ../../nbs/runs/76_edit.ipynb #3c94aefa
+# How photographs are read unless one says otherwise
+_usual = {k:o.default for k,o in inspect.signature(read_photos).parameters.items()}
+
 @delegates(Projector.project, but='x,save')
 def run_edit(
     paths,               # A photograph, several, a folder or zip of them; or the folder of an earlier edit
@@ -240,6 +245,10 @@ def run_edit(
     if given and (why := earlier and 'an earlier edit' or latents and 'latents' or fine and '--fine'):
         k,v = next(iter(given.items()))
         raise ValueError(f"{k} should be given with photographs to project, got {v} with {why}: leave it out")
+    own = [(k,v) for k,v in (photo_args or {}).items() if k!='say' and v!=_usual.get(k)]
+    if own and (earlier or latents):
+        raise ValueError(f"{own[0][0]} should be given with photographs to read, got {own[0][1]} with "
+                         f"{'an earlier edit' if earlier else 'latents'}: leave it out")
     edit = load_edit(earlier) if earlier else None
     name = str(model or (edit.meta.get('model', '') if edit else ''))
     saved = _with_generator(name)
