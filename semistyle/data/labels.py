@@ -186,7 +186,7 @@ def _cells(text, source):
     told = lines and re.fullmatch(r'"?sep=(.)"?', lines[0][1].strip('\r\n ')) # a line of Excel's
     if told: lines.pop(0)
     if not lines: raise ValueError(f"{source} should have a header and a row for each labelled file, is empty")
-    n = int(lines.pop(0)[1]) if len(lines)>2 and lines[0][1].strip().isdigit() else None
+    n = int(lines.pop(0)[1]) if len(lines)>2 and lines[0][1].strip().isdecimal() else None
     sep = told[1] if told else _separator([o for _,o in lines])
     if sep is None: return [(i,o.split()) for i,o in lines],n
     rows,at,reader = [],0,csv.reader((o+'\n' for _,o in lines), delimiter=sep)
@@ -268,7 +268,15 @@ _doubtful = {'none','unknown','?','-','--','.','missing','undefined','not availa
 _yes_no = {'true':1., 'false':0., 'yes':1., 'no':0.}
 
 def _natural(word):
-    return [(0,int(o),'') if o.isdigit() else (1,0,o.casefold()) for o in re.split(r'(\d+)', str(word)) if o]
+    "In the order of people, where 2 is before 10; of words that differ in case alone, always the same one first"
+    parts = [(0,int(o),'') if o.isdecimal() else (1,0,o.casefold()) for o in re.split(r'(\d+)', str(word)) if o]
+    return parts,str(word)
+
+def _number(text):
+    "The float that a text is to people; `ValueError` for words, among them 1_1 and infinity, which are numbers to Python"
+    v = float(text)
+    if '_' in text or abs(v)==np.inf: raise ValueError(f'{text!r} is a word')
+    return v
 
 def missing_values(
     missing=None, # A number, a word, a list of them, or text with commas between; 'none' among them where all else is a value
@@ -278,8 +286,10 @@ def missing_values(
     parts = _parted(missing) if isinstance(missing, str) else missing if isinstance(missing, (list,tuple,set)) else [missing]
     numbers,words = set(),set()
     for o in (str(p).strip() for p in parts):
-        try: numbers.add(float(o))
-        except ValueError: words.add(o.lower())
+        try: numbers.add(_number(o))
+        except ValueError:
+            words.add(o.lower())
+            if o.lower() in ('inf','-inf'): numbers.add(float(o))      # as JSON has it
     return numbers,(words-{'none'} if 'none' in words else words|_doubtful),'none' not in words
 
 def _suspicious(
@@ -307,7 +317,7 @@ def _read_cell(v, words):
         except OverflowError: return np.inf
     text = str(v).strip()
     if text.lower() in _missing or text.lower() in words: return np.nan
-    try: return float(text)
+    try: return _number(text)
     except ValueError: return text
 
 def _written(words, where, beside=()):
@@ -328,7 +338,9 @@ def _one_column(table, k, numbers, words, keep=False):
     "Numbers [n], NaN where missing, and the words of the cells that are none; each different cell is read once. `keep`: among words NA is one"
     column,said = table.columns[k],{}
     cells = [row[k] if row[k].__hash__ else str(row[k]) for row in table.rows.values()]
-    try: out = np.fromiter(map(float, cells), np.float64, len(cells))
+    try:
+        once = {o:_number(o) if type(o) is str else float(o) for o in {*cells}}
+        out = np.fromiter(map(once.get, cells), np.float64, len(cells))
     except (TypeError, ValueError, OverflowError):
         read = {o:_read_cell(o, words) for o in {*cells}}
         written,raw = _numbers_in(map(read.get, cells), f'{table.source}, {column}'),cells
@@ -354,35 +366,56 @@ def _numbers_in(cells, where):
     if plain or sum(seen[o] for o in good)>sum(seen[o] for o in words-good): return _written(good, where, plain) or {}
     return {}
 
+def _spelling(word): return word if len(word)==1 else word.casefold()
+
+def _places(kinds, order):
+    "Place of each of `kinds` in an order that names them all, if in another spelling; `None` where it is not theirs"
+    low = {o.lower() for o in order or ()}
+    if not order or _yes_no.keys()>={o.lower() for o in kinds} and not _yes_no.keys()>=low: return
+    place = {o:i for i,o in enumerate(order)}
+    if place.keys()>=set(kinds): return {o:place[o] for o in kinds}
+    place = {_spelling(o):i for i,o in enumerate(order)}
+    if len(place)==len(order) and all(_spelling(o) in place for o in kinds): return {o:place[_spelling(o)] for o in kinds}
+
 def _class_columns(column, said, n, order):
     "Columns and notes for a column of words"
-    kinds = sorted(set(said.values()), key=_natural)
+    kinds,v = sorted(set(said.values()), key=_natural),np.full(n, np.nan)
+    if place := _places(kinds, order):
+        for i,o in said.items(): v[i] = place[o]
+        twice = [o for o in ([k for k in kinds if place[k]==i] for i in range(len(order))) if len(o)>1]
+        same = ''.join(f", {' and '.join(o)} are one" for o in twice)
+        return {f"{column} ({' < '.join(order)})":v},f"{column} is put in the given order, {' < '.join(order)}{same}"
     low = {o.lower() for o in kinds}
     if low<=_yes_no.keys():
-        v = np.full(n, np.nan)
         for i,o in said.items(): v[i] = _yes_no[o.lower()]
         return {column:v},None
     spelt = {}
     for o,_ in Counter(said.values()).most_common():
-        spelt.setdefault(o if len(o)==1 or order else o.casefold(), []).append(o)
-    twice = [v for v in spelt.values() if len(v)>1]
+        spelt.setdefault(_spelling(o), []).append(o)
+    twice = [o for o in spelt.values() if len(o)>1]
     if twice:
-        said,kinds = {i:spelt[o if len(o)==1 else o.casefold()][0]
-                      for i,o in said.items()},sorted((v[0] for v in spelt.values()), key=_natural)
-    same = ''.join(f", {' and '.join(v)} are one" for v in twice)
-    if order and set(kinds)<=set(order): kinds = [*order]
+        said = {i:spelt[_spelling(o)][0] for i,o in said.items()}
+        kinds = sorted((o[0] for o in spelt.values()), key=_natural)
+    same = ''.join(f", {' and '.join(o)} are one" for o in twice)
     number = {o:i for i,o in enumerate(kinds)}
-    v = np.full(n, np.nan)
     for i,o in said.items(): v[i] = number[o]
-    if len(kinds)==2 and not order:
+    if len(kinds)==2:
         return {f'{column}={kinds[1]}':v},f"{column} is 1 for {kinds[1]} and 0 for {kinds[0]}{same}"
-    if order and kinds==[*order]:
-        return {f"{column} ({' < '.join(kinds)})":v},f"{column} is put in the given order, {' < '.join(kinds)}"
     some = ', '.join(kinds[:6])+f' and {len(kinds)-6} more'*(len(kinds)>6)
     return {f'{column}={o}':np.where(np.isnan(v), np.nan, v==i) for i,o in enumerate(kinds)}, \
         f"{column} has {len(kinds)} classes ({some}), which have no order: a column for each; class_order='{_listed(kinds[:6])}{',...'*(len(kinds)>6)}' puts them on one axis{same}"
 
 def _lower(v): return str(v).strip().lower()
+
+def _check_commas(missing, table, columns):
+    "Refuse a list of numbers that is also one number with a comma for a point in `columns`"
+    said = missing.split(',') if isinstance(missing, str) else []
+    pairs = {f'{a},{b}' for a,b in zip(said, said[1:])}
+    for o in (str(row[k]).strip() for row in table.rows.values() for k in columns) if pairs else ():
+        if o in pairs and re.fullmatch(r'[-+]?\d+,\d+', o):
+            one,both = o.replace(',', '.'),o.replace(',', ', ')
+            raise ValueError(f"`missing` should say whether {o} is one number, as a cell of {table.source} is, or two, got "
+                             f"{missing!r}: give missing={one!r} for the one, {both!r} for the two")
 
 def _refuse_order(order, out, words_of, source):
     "An order that is none of any column"
@@ -391,10 +424,10 @@ def _refuse_order(order, out, words_of, source):
     raise ValueError(f"`class_order` should name all classes of a column of {source}, got {','.join(order)}, but "
                      f"{has or 'no column has classes in words'}: name each, or leave it out")
 
-def _maybe_classes(name, seen, most, order):
+def _maybe_classes(name, seen, most):
     "A note where whole numbers may be those of classes"
     if not re.fullmatch(r'(class|label|category|target)(es)?([ _]?id)?|y',
-                        name.lower()) or order or not 2<len(seen)<=most or (seen!=np.rint(seen)).any():
+                        name.lower()) or not 2<len(seen)<=most or (seen!=np.rint(seen)).any():
         return
     return f"{name} is taken as numbers in their order, {seen[0]:g} to {seen[-1]:g}: if they stand for classes without one, write them as words"
 
@@ -416,6 +449,7 @@ def label_values(
         raise ValueError(f"{table.source} should have at most 4,096 columns, has {len(table.columns):,}: choose some "
                          "with `label_columns`")
     out,notes,left,place,words_of = {},[*table.said],[],{o:i for i,o in enumerate(table.columns)},{}
+    _check_commas(missing, table, [place[o] for o in chosen or table.columns])
     for name in chosen or table.columns:
         v,said = _one_column(table, place[name], numbers, words, not asks)
         seen = np.unique(v[~np.isnan(v)])
@@ -428,7 +462,8 @@ def label_values(
                              f"is a value, missing='{also}none'")
         if not chosen and len(set(said.values()) if said else seen)<2 and len(table.columns)>1:
             left.append(f'{name} (one value)'); continue
-        if len(kinds := set(said.values()))>most_classes or len(kinds)>8 and len(kinds)>len(said)/2:
+        kinds = set(said.values())
+        if (len(kinds)>most_classes or len(kinds)>8 and len(kinds)>len(said)/2) and not _places(kinds, order):
             if chosen or len(table.columns)==1:
                 raise ValueError(f"{table.source} should have at most {most_classes} classes in {name!r}, several "
                                  f"pictures each, has {len(kinds):,}: choose other `label_columns`, or give their order "
@@ -437,11 +472,14 @@ def label_values(
         if said:
             more,note = _class_columns(name, said, len(table), order)
             words_of[name] = sorted(set(said.values()), key=_natural)
-        else: more,note = {name:v},_maybe_classes(name, seen, most_classes, order)
+        else: more,note = {name:v},_maybe_classes(name, seen, most_classes)
         if said and (lost := {o for o in map(_lower,
                                              (row[place[name]] for row in table.rows.values())) if o in (words&_doubtful if not asks else words&_doubtful|_missing-{''})}):
             notes.append(f"in {name}, {', '.join(sorted(lost))} means that nobody knows; "
                          "missing='none' makes it a class")
+        if twice := out.keys()&more.keys():
+            raise ValueError(f"{table.source} should have columns of different names, has two called {min(twice)!r} once "
+                             "classes have columns: rename one, or choose others with `label_columns`")
         out |= more
         notes += [note]*bool(note)
     if order and (len({*order})<len(order) or not any(o.endswith(f" ({' < '.join(order)})") for o in out)):
@@ -449,8 +487,8 @@ def label_values(
     if not out: out = {table.columns[0]:_one_column(table, 0, numbers, words)[0]}
     if left: notes.append(f"columns of {table.source} are left out: {', '.join(left)}")
     if missing is not None:
-        notes.append("missing are " + (', '.join([*map(_plain, sorted(numbers)), *sorted(words-_doubtful)])
-                                       or 'empty cells only'))
+        said = dict.fromkeys([*map(_plain, sorted(numbers)), *sorted(words-_doubtful)])
+        notes.append(f"missing are {', '.join(said) or 'empty cells only'}")
     return [*out], np.stack([*out.values()], 1), notes
 
 # %% ../../nbs/data/12_labels.ipynb #37367197
