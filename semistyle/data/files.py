@@ -37,7 +37,10 @@ def check_sizes(
     source,      # The archive, for the message
 ):
     "Refuse an archive that unpacks to far more than it should; `ValueError`"
-    total,most = sum(sizes),max(sizes, default=0)
+    _check_total(sum(sizes), max(sizes, default=0), packed, source)
+
+def _check_total(total, most, packed, source):
+    "The same of the sum of all sizes and the largest"
     if most>_most_member or total>max(_harmless, _most_ratio*packed):
         raise ValueError(f"{source} should unpack to at most {_most_ratio} times its {packed:,} bytes and "
                          f"{_most_member:,} a "
@@ -154,13 +157,13 @@ def tar_files(
     read:bool=True,   # Give the bytes too, not only the names
 ):                    # Yields `(name, bytes)`, bytes `None` unless `read`
     "The files in a tar whose names match, in its order"
-    path,seen,total = Path(path),set(),0
+    path,seen,total,most = Path(path),set(),0,0
     try:
         with tarfile.open(path) as t:
             for m in t:
                 _check_name(m.name, path)
-                total += m.size
-                check_sizes([total-m.size, m.size], path.stat().st_size, path)
+                total,most = total+m.size,max(most, m.size)
+                _check_total(total, most, path.stat().st_size, path)
                 if not m.isfile() or _is_hidden(m.name) or not re.search(pattern, m.name): continue
                 if m.name in seen:
                     raise ValueError(f"{path} should name each file once, holds {m.name} again: pack it anew")
