@@ -280,7 +280,8 @@ def describe_dataset(
     res = dict(name=ds.name, images=len(ds), resolution=h, channels=c,
                grid=ds.grid, labelled=ds.labelled, factors=factors, gigabytes=len(ds)*h*w*c/1e9)
     more = {k:getattr(ds, k) for k in ('source','resize','dressing')}
-    report = {k:len(v) for k,v in (getattr(ds, 'report', None) or {}).items() if hasattr(v, '__len__')}
+    report = getattr(ds, 'report', None)
+    report = {k:len(v) for k,v in report.items() if hasattr(v, '__len__')} if isinstance(report, dict) else {}
     notes = dict(notes=[*ds.notes]) if ds.notes else {}
     return res | {k:v for k,v in more.items() if v} | (dict(left_out=report) if any(report.values()) else {}) | notes
 

@@ -346,18 +346,23 @@ def __getitem__(self:FactorDataset, i):
     return self.tensor(i)[0], torch.from_numpy(self.codes(i)[0])
 
 # %% ../../nbs/data/10_factors.ipynb #da091637
+def _fact(world, name, default=None):
+    "What an object says of itself; a method that is called so says something else"
+    v = getattr(world, name, None)
+    return default if v is None or callable(v) else v
+
 class Adapted(FactorDataset):
     "Another object's images, behind this contract"
     def __init__(self,
         world, # Has `space` and a length, `images(idx)` or `tensor(idx)`; the rest of the contract where it has it
     ):
-        self.world,self.space,self.name = world,world.space,str(getattr(world, 'name', type(world).__name__))
-        self.labelled = getattr(world, 'labelled', True) is not False
-        self.rendered,self.attributes = bool(getattr(world, 'rendered', False)),getattr(world, 'attributes', None) or ()
-        self.notes = [*getattr(world, 'notes', ())]
-        for k in ('source','resize','dressing','info','report'): setattr(self, k, getattr(world, k, None))
+        self.world,self.space,self.name = world,world.space,str(_fact(world, 'name', type(world).__name__))
+        self.labelled = _fact(world, 'labelled', True) is not False
+        self.rendered,self.attributes = bool(_fact(world, 'rendered')),_fact(world, 'attributes') or ()
+        self.notes = [*_fact(world, 'notes', ())]
+        for k in ('source','resize','dressing','info','report'): setattr(self, k, _fact(world, k))
     @property
-    def fingerprint(self): return getattr(self.world, 'fingerprint', None)
+    def fingerprint(self): return _fact(self.world, 'fingerprint')
     @property
     def image_shape(self): return tuple(self.world.image_shape)
     @property
