@@ -113,7 +113,7 @@ def label_counts(
     world,rows = as_dataset(world),[]
     codes = world.codes(np.arange(len(world)) if split is None else split.labelled)
     for name,m,v in zip(world.space.names, world.space.sizes, codes.T):
-        known = v[~np.isnan(v)]
+        known = v[~np.isnan(v)].clip(0, 1) # on the scales of a model, labels may lie beyond its ends
         counts = np.bincount(np.rint(known*(m-1)).astype(np.int64), minlength=m)
         rows.append(dict(name=name, labelled=len(known), missing=len(v)-len(known), values=m,
                          unseen=int((counts==0).sum()),
