@@ -31,14 +31,15 @@ def _car(data, space, source):
                          f"{[*im.shape]} of {im.dtype}")
     return np.ascontiguousarray(im.transpose(4,3,0,1,2))
 
+_car_names = r'(^|/)(car_[^/]*\.mat|list\.txt)$'
+
 def _car_files(path):
     "`(name, bytes)` of `list.txt` and the cars in a tar or a folder, twice over: names alone, then all"
-    pattern = r'(^|/)(car_[^/]*\.mat|list\.txt)$'
     if Path(path).is_dir():
         files = Files(path)
-        names = [o for o in files.names if re.search(pattern, o)]
+        names = [o for o in files.names if re.search(_car_names, o)]
         return names, lambda: ((o, files.read(o)) for o in names)
-    return [o for o,_ in tar_files(path, pattern, read=False)], lambda: tar_files(path, pattern)
+    return [o for o,_ in tar_files(path, _car_names, read=False)], lambda: tar_files(path, _car_names)
 
 # %% ../../nbs/data/14_cars.ipynb #d95662eb
 def _unpack_cars(path, space, target):
@@ -94,4 +95,6 @@ def open_cars3d(
     if not target.with_suffix('.shape').exists() or not target.exists(): _unpack_cars(path, space, target)
     e,a,h,w,c = map(int, target.with_suffix('.shape').read_text().split())
     rows = Rows(target, 0, (e*a*space.sizes[2], h, w, c))
-    return Cars3D('cars3d', space, rows, path, resolution=resolution, fit=fit, filter=filter)
+    ds = Cars3D('cars3d', space, rows, path, resolution=resolution, fit=fit, filter=filter)
+    if path.is_dir(): ds.read_from = [path/o for o in Files(path).names if re.search(_car_names, o)]
+    return ds

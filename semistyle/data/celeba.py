@@ -20,7 +20,7 @@ def _celeba_list(path):
     try: lines = [o.replace(',', ' ').split() for o in label_text(Path(path).read_bytes(), path).splitlines()]
     except (OSError, ValueError) as e:
         raise ValueError(f"{path} should be a list of CelebA, is not ({e}): get it again") from None
-    n = int(lines.pop(0)[0]) if lines and len(lines[0])==1 and lines[0][0].isdigit() else None
+    n = int(lines.pop(0)[0]) if lines and len(lines[0])==1 and lines[0][0].isdecimal() else None
     names = lines.pop(0) if lines and not lines[0][-1].lstrip('-').isdigit() else ['partition']
     if names[:1]==['image_id']: names = names[1:]
     table = {}

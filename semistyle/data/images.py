@@ -17,7 +17,7 @@ from fastcore.basics import patch
 from ..core import check_number
 from .factors import FactorDataset,FactorSpace
 from .files import open_files
-from .labels import LabelTable,NameFinder,attribute_codes,label_values,plain_name,read_labels
+from .labels import LabelTable,NameFinder,_unique_rows,attribute_codes,label_values,plain_name,read_labels
 
 # %% ../../nbs/data/13_images.ipynb #579f84c6
 _filters = {o:getattr(Image.Resampling, o.upper()) for o in ('box','bilinear','hamming','bicubic','lanczos','nearest')}
@@ -210,6 +210,7 @@ def read_image(
 # %% ../../nbs/data/13_images.ipynb #f3aa490e
 class FileDataset(FactorDataset):
     "Images read from files when asked for; a subclass has `_read(idx)`, uint8 [n,h,w,C]"
+    read_from = ()                                                     # Its files, where `source` is their folder
     def __init__(self,
         name:str,            # Results carry it
         space:FactorSpace,   # Factors of a grid, or an `AttributeSpace`
@@ -231,8 +232,8 @@ class FileDataset(FactorDataset):
                              f"holds {n:,}: get it again, or give its `space`")
     @property
     def fingerprint(self):
-        "Text that changes when the file's name or size does"
-        return f'{Path(self.source).name}:{Path(self.source).stat().st_size}'
+        "Text that changes when a file's name or size does"
+        return ';'.join(f'{o.name}:{o.stat().st_size}' for o in map(Path, self.read_from or [self.source]))
     @property
     def _fit(self): return [self.resize[o] for o in ('fit','filter','background')]
     def __len__(self): return self.n
@@ -410,6 +411,21 @@ def _found_tables(self:ImageFiles):
         if hits := [o for o in beside if plain_name(o).rpartition('/')[2].lower()==last]: return hits
 
 @patch
+def _from_top(self:ImageFiles, home, names):
+    "The pictures that a table in the folder `home` means by `names`: those beside it, else below it, as paths from the top"
+    if not home: return {o:o for o in names}
+    whole,res = self._finder.whole,{}
+    below = NameFinder([o[len(home)+1:] for o in self._finder.names if o.startswith(f'{home}/')])
+    for o in names:
+        name = plain_name(o)
+        near,there = f'{home}/{name}',name in whole
+        if near in whole: res[o] = near
+        elif there and '/' in name: res[o] = o
+        elif len(hits := below(o))==1: res[o] = f'{home}/{below.names[hits[0]]}'
+        else: res[o] = o if there!=bool(hits) else near                # what is nowhere, or twice, is refused by its name
+    return res
+
+@patch
 def _inside(self:ImageFiles):
     "The table of labels in the folder or zip, names as paths from its top; `None` where there is none"
     hits = ['dataset.json']*('dataset.json' in self.files.names) if self.rules==1 else self._found_tables()
@@ -418,12 +434,16 @@ def _inside(self:ImageFiles):
         home = _folder_of(o)
         table = read_labels(self.files.read(o), f'{self.files.path}/{o}', self._finder)
         if table is None: continue
-        path = lambda n: f'{home}/{n}' if home and plain_name(n) not in self._finder.whole else n
-        table.rows,table.lines = {path(k):v for k,v in table.rows.items()},{path(k):v for k,v in table.lines.items()}
+        path = self._from_top(home, table.rows)
+        table.rows = _unique_rows(((path[k],v) for k,v in table.rows.items()), table.source)
+        table.lines = {path[k]:v for k,v in table.lines.items()}
         if whole is None: whole = table
         elif table.columns!=whole.columns:
             raise ValueError(f"{self.files.path} should have one table of labels, {whole.source} has {whole.columns}, "
                              f"{table.source} has {table.columns}: give the one to use as `labels`, or labels='none'")
+        elif twice := [k for k,v in table.rows.items() if whole.rows.get(k, v)!=v]:
+            raise ValueError(f"{self.files.path} should have one row for each file, {table.source} has another for "
+                             f"{twice[0]} than a table before it: remove one, or give the table to use as `labels`")
         else: whole.rows |= table.rows
         if o in self.report['other']: self.report['other'].remove(o)
     return whole
@@ -567,5 +587,5 @@ def fingerprint(self:ImageFiles)->str:
     h = hashlib.sha256()
     for o in self.names:
         size = self.files._open().getinfo(o).CRC if self.files.is_zip else (self.files.path/o).stat().st_size
-        h.update(f'{o}:{size};'.encode())
+        h.update(f'{o}:{size};'.encode(errors='surrogateescape'))
     return h.hexdigest()

@@ -6,10 +6,9 @@
 __all__ = ['SmallNORB', 'open_smallnorb']
 
 # %% ../../nbs/data/14_norb.ipynb #dbce40ad
-import gzip,struct
+import gzip,struct,zlib
 from pathlib import Path
 import numpy as np
-from ..core import writing
 from .casting import default_cache
 from .factors import FactorSpace
 from .files import Rows,check_sizes,unpack_once
@@ -18,6 +17,11 @@ from .images import FileDataset
 # %% ../../nbs/data/14_norb.ipynb #a26ea2df
 _matrix_types = {0x1E3D4C51:'<f4', 0x1E3D4C53:'<f8', 0x1E3D4C54:'<i4', 0x1E3D4C55:'|u1', 0x1E3D4C56:'<i2'}
 
+def _opened(path):
+    "A file to read from"
+    try: return open(path, 'rb')
+    except OSError as e: raise ValueError(f"{path} should be a binary matrix of SmallNORB, cannot be read ({e}): check it") from None
+
 def _matrix_rows(
     path,           # `.mat` in SmallNORB's format, or the same as `.mat.gz`
     cache_dir=None, # Where a `.gz` is unpacked, once
@@ -25,7 +29,7 @@ def _matrix_rows(
     "A binary matrix in the format of SmallNORB"
     path = Path(path)
     if path.suffix=='.gz':
-        with writing(path), open(path, 'rb') as f:
+        with _opened(path) as f:
             f.seek(max(path.stat().st_size-8, 0))
             crc,size = struct.unpack('<II', f.read(8).rjust(8, b'\0'))
         if size<20: raise ValueError(f"{path} should unpack to a matrix, ends before it does: get it again")
@@ -36,7 +40,7 @@ def _matrix_rows(
 
 def _matrix(path, source):
     "The matrix in `path`, which came from `source`"
-    with writing(path), open(path, 'rb') as f: head = f.read(8+4*8)
+    with _opened(path) as f: head = f.read(8+4*8)
     magic,ndim = struct.unpack('<II', head[:8].ljust(8, b'\0'))
     if magic not in _matrix_types or not 1<=ndim<=8 or len(head)<8+4*max(3, ndim):
         raise ValueError(f"{source} should be a binary matrix of SmallNORB, does not begin like one: get it again")
@@ -59,7 +63,12 @@ class SmallNORB(FileDataset):
         if len(np.unique(index))!=len(index):
             raise ValueError(f"{source} should hold each combination once, some come twice: get it again")
         self.order,self.starts = np.argsort(index),starts
+        self.read_from = [o.path for o in self.parts]
         super().__init__('smallnorb', space, len(index), (*self.parts[0].shape[2:], 1), source=str(source), **kw)
+    @property
+    def fingerprint(self):
+        "Text that changes when a label, or the name or size of a file does"
+        return f'{super().fingerprint};{zlib.crc32(self.order):08x}'
 
     def _read(self, idx):
         row,res = self.order[idx],np.empty((len(idx), *self.native), np.uint8)
