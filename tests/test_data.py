@@ -217,7 +217,7 @@ def test_labels_of_nothing(tmp_path):
     refused(['labels.csv, line 3','maybe'], opened, 'file,a\n0.png,1\n1.png,maybe')
     refused(['labels.csv, line 2','has 3'], opened, 'file,a\n0.png,1,2')
     refused(["'a'",'only 1'], opened, 'file,a\n0.png,1\n1.png,1')
-    refused("holds inf in 'a'", opened, 'file,a\n0.png,1\n1.png,inf')
+    refused("a should be a number, or empty where it is missing, got 'inf'", opened, 'file,a\n0.png,1\n1.png,inf')
     refused('header', opened, 'file\n0.png'); refused('is empty', opened, '')
     (folder/'dataset.json').write_text(json.dumps(dict(labels=[['0.png',0],['gone.png',1]])))
     refused(['dataset.json','gone.png'], load_dataset, folder)

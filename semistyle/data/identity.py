@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from fastprogress.fastprogress import progress_bar
 from ..core import to_json
-from .factors import Adapted,AttributeSpace,FactorSpace,as_dataset
+from .factors import Adapted,AttributeSpace,FactorSpace,as_dataset,choose_factors
 from .images import ImageFiles
 from .loaders import label_counts,split_labels
 from .open import load_dataset,packaged_sets,published_sets
-from .packed import PackedDataset,check_packed
+from .packed import PackedDataset,_read_info,check_packed
 
 # %% ../../nbs/data/18_identity.ipynb #84674c23
 def place_of(
@@ -26,10 +26,20 @@ def place_of(
     path,key = str(path),str(path).lower().replace('_', '-')
     return path if key in (*published_sets(),*packaged_sets()) or path in ('folders','none') else str(Path(path).resolve())
 
+def _given(options):
+    "Those that say something; 0 does"
+    return {k:v for k,v in options.items() if v or v==0 and v is not False}
+
+def _unasked(source, resolution, options):
+    "Those that a preset or a model brings, without what a packed store has settled: only a size of its own is resized to"
+    if not isinstance(source, (str,Path)) or not (Path(source)/'packed.json').exists(): return options
+    resized = resolution!=_read_info(Path(source))['shape'][0]
+    return {k:v for k,v in options.items() if k=='filter' and resized}
+
 def open_source(
     source,              # Name or path, as for `load_dataset`; or a data set that is open
     resolution:int=None, # Side of the images
-    **options            # `labels`, `fit`, `filter`, `skip_broken`...; those that are None or False are not passed on
+    **options            # `labels`, `fit`, `filter`, `skip_broken`...; those that are None, False or empty are not passed on
 ):                       # The data set
     "Open a data set at a resolution"
     if not isinstance(source, (str,Path)):
@@ -37,7 +47,7 @@ def open_source(
         if resolution not in (None,source.resolution):
             raise ValueError(f"{source} should be {resolution}x{resolution}: open it with resolution={resolution}")
         return source
-    return load_dataset(source, resolution, **{k:v for k,v in options.items() if v})
+    return load_dataset(source, resolution, **_given(options))
 
 # %% ../../nbs/data/18_identity.ipynb #1efd38d6
 def options_of(
@@ -63,8 +73,9 @@ def data_hash(
 )->str: # SHA-256 in hexadecimal
     "A hash that changes when images, labels or their resizing do, and not when the files move"
     ds = as_dataset(ds)
+    info = getattr(ds, 'info', None)
     about = [len(ds), [*ds.image_shape], ds.space.to_dict(), ds.labelled, ds.resize, ds.fingerprint,
-             (getattr(ds, 'info', None) or {}).get('checksum'), *([ds.dressing] if ds.dressing else [])]
+             info.get('checksum') if isinstance(info, dict) else None, *([ds.dressing] if ds.dressing else [])]
     h = hashlib.sha256(json.dumps(to_json(about)).encode())
     if ds.labelled and not ds.grid: h.update(_labels_sha(ds).encode())
     for o in _files_of(ds): h.update(hashlib.sha256(o).digest())
@@ -91,16 +102,18 @@ def check_images(
 def describe_data(
     ds,           # A data set
     split=None,   # The labels that training gets, a `LabelSplit`
+    factors=None, # Names of those that are taught, see `choose_factors`; all when None
     **options     # With which it was opened
 )->dict:          # Ready for JSON, without a path
     "What identifies a data set, and what is known of its labels"
     ds = as_dataset(ds)
-    given = {k:Path(v).name if k=='labels' else v for k,v in options.items() if v and k!='rules'}
+    chosen = choose_factors(ds, factors) if factors else ds
+    given = {k:Path(v).name if k=='labels' else v for k,v in _given(options).items() if k!='rules'}
     return to_json(dict(rules=options.get('rules') or 2, source=Path(str(ds.source or ds.name)).name, images=len(ds),
-                        sha256=data_hash(ds), labels_sha256=_labels_sha(ds) if ds.labelled and not ds.grid else None,
+                        sha256=data_hash(ds), labels_sha256=_labels_sha(chosen) if ds.labelled and not chosen.grid else None,
                         options=given, resize=ds.resize, dressing=ds.dressing,
-                        attributes=[*ds.attributes],
-                        taught=label_counts(ds, split) if split is not None else []))
+                        attributes=[*chosen.attributes],
+                        taught=label_counts(chosen, split) if split is not None else []))
 
 # %% ../../nbs/data/18_identity.ipynb #86f4807a
 def taught(

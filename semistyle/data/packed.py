@@ -180,7 +180,7 @@ def _done(work, plan):
     crcs,n_chunks = {},-(-plan['n']//plan['chunk'])
     for line in (work/'journal').read_text().split('\n')[:-1]:  # a last line without its end was cut short
         k,_,crc = line.partition(' ')
-        if k.isdigit() and crc.isdigit() and int(k)<n_chunks: crcs[int(k)] = int(crc)
+        if k.isdecimal() and crc.isdecimal() and int(k)<n_chunks: crcs[int(k)] = int(crc)
     with open(work/'store'/'images.npy', 'rb') as f:
         return {k:crc for k,crc in crcs.items() if _crc_of(f, plan, k)==crc}
 
@@ -288,17 +288,23 @@ class PackedDataset(FileDataset):
     def __init__(self,
         path,                # Folder that `pack` made
         resolution:int=None, # Side of the images; as packed when None
-        fit:str='crop', filter:str='box', # See `fit_square`
+        fit:str=None, filter:str=None, # See `fit_square`; another than that of the packing is refused
     ):
         self.path = path = Path(path).resolve()
         self.info = info = _read_info(path)
         self._codes,self.attributes,self.labelled = _read_codes(path, info),info['attributes'],info['labelled']
         self.rows = Rows(path/'images.npy', info['offset'], (info['n'],*info['shape']))
         space = FactorSpace.from_dict(info['space'])
-        super().__init__(info['name'], space, info['n'], info['shape'], resolution, fit, filter, source=str(path))
+        how,self._asked = info['resize'] or {},(fit,filter)
+        for k,v in dict(fit=fit, filter=filter if resolution in (None,info['shape'][0]) else None).items():
+            if v not in (None, how.get(k, v)):
+                raise ValueError(f"`{k}` should be {how[k]!r}, by which {path} was packed, got {v!r}: leave it out, or "
+                                 "pack the data anew")
+        super().__init__(info['name'], space, info['n'], info['shape'], resolution, fit or 'crop', filter or 'box',
+                         source=str(path))
         self.dressing = info.get('dressing')
 
-    def __reduce__(self): return type(self),(self.path,self.resolution,*self._fit[:2])
+    def __reduce__(self): return type(self),(self.path,self.resolution,*self._asked)
     def _read(self, idx): return self.rows[idx]
     def codes(self, idx)->np.ndarray:
         "The codes of images `idx` [n], float32 [n,k] in [0,1]; NaN where a label is missing"

@@ -14,7 +14,7 @@ from fastcore.basics import patch
 import semistyle
 from ..core import file_sha256,names_in,read_json,to_json
 from ..data.factors import AttributeSpace,CodeSpace,as_dataset,choose_factors
-from ..data.identity import data_hash,on_scales,open_source,options_of,taught
+from ..data.identity import _given,_unasked,data_hash,on_scales,open_source,options_of,taught
 from ..data.open import is_world
 from ..models.checkpoint import SavedModel,load_model
 from ..models.features import VGG16,load_weights,lpips_vgg
@@ -63,12 +63,13 @@ def world_of(
         raise ValueError(f"{model.path} should say which world its pictures are of, does not: give a world")
     if is_world(name) and labels:
         raise ValueError(f"labels should be given for a data set, {name} is rendered: leave them out")
-    given = {k:v for k,v in options.items() if v}
+    given,size = _given(options),nets[0].init_args['img_resolution']
     if data and not is_world(name):
         was = data['resize'] or {}
-        given = {k:was[k] for k,usual in (('fit','crop'),('filter','box')) if was.get(k, usual)!=usual} | (
+        usual = dict(fit='crop', filter='box')
+        given = _unasked(name, size, {k:was[k] for k,v in usual.items() if was.get(k, v)!=v}) | (
             {k:v for k,v in options_of(data).items() if own and k!='labels' or k=='rules'}) | given
-    return _check_space(model, open_source(name, nets[0].init_args['img_resolution'], labels=labels, **given))
+    return _check_space(model, open_source(name, size, labels=labels, **given))
 
 # %% ../../nbs/runs/71_subject.ipynb #cb13ad36
 def seen_by(

@@ -16,11 +16,11 @@ from fastai.callback.core import Callback
 from fastcore.basics import patch,store_attr
 from ..core import alone_in,check_number,default_device,filling,read_json,rng_state,set_rng_state,set_seed,to_json,write_atomic,write_json
 from ..processes import first_one_first,n_processes,rank
-from ..data.factors import AttributeSpace,as_dataset
+from ..data.factors import AttributeSpace,as_dataset,choose_factors
 from ..data.loaders import split_labels
 from ..data.packed import PackedDataset
 from ..data.open import is_world,load_world
-from ..data.identity import check_images,data_hash,describe_data,open_source,options_of,place_of
+from ..data.identity import _given,_unasked,check_images,data_hash,describe_data,open_source,options_of,place_of
 from ..models.checkpoint import load_model,save_model
 from ..models.variants import grown
 from ..viz import save_image,to_uint8
@@ -112,8 +112,9 @@ def _with_data(run, source, given, options):
     run.dataset = ds = open_source(source, run['settings']['img_resolution'], **options)
     run['settings'] = p = _suited(run['settings'], ds, given)
     _check_terms(p)
-    split = split_labels(ds, p['eta'], run['seed']) if p.get('eta') else None
-    run |= dict(world=f'{ds.name}-data' if is_world(ds.name) else ds.name, data=describe_data(ds, split, **options))
+    factors = p.get('factors') or None
+    split = split_labels(choose_factors(ds, factors) if factors else ds, p['eta'], run['seed']) if p.get('eta') else None
+    run |= dict(world=f'{ds.name}-data' if is_world(ds.name) else ds.name, data=describe_data(ds, split, factors, **options))
     paths = _paths(world=source, labels=options.get('labels'))
     run.place = {k:place_of(v) for k,v in paths.items()}
     for o in paths.values(): # whole words of it
@@ -231,7 +232,8 @@ def _new_run(asked, items, settings, options, command):
         raise ValueError(f"resolution should be {p['img_resolution']}, as preset {preset!r} says, got {size}: "
                          f"choose another preset, or set img_resolution={size} as well")
     run = Run(command=command, world=name, preset=preset, seed=asked['seed'] or 0, minutes=asked['minutes'], settings=p)
-    if not name: return _with_data(run, source, given, {k:v for k,v in of.items() if k!='world'} | options)
+    if not name:
+        return _with_data(run, source, given, _unasked(source, p['img_resolution'], {k:v for k,v in of.items() if k!='world'}) | options)
     _check_terms(p)
     if d := _dressing(run): run['dressing'] = d
     return run
@@ -264,7 +266,7 @@ def plan_run(
     asked = dict(world=world, preset=preset, seed=seed, minutes=minutes, img_resolution=resolution)
     given = [labels, fit, filter, skip_broken, label_columns,
              str(missing) if isinstance(missing, (int,float)) else missing, class_order, bits]
-    options = {k:v for k,v in zip(_reading, given) if v}
+    options = _given(dict(zip(_reading, given)))
     if resume: return _go_on(out, asked | settings, items, options)
     if names := _taken(out):
         raise ValueError(f"{out} should be new or empty, holds {', '.join(names[:4])}: choose another folder, or "
