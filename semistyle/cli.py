@@ -141,6 +141,7 @@ def _command(on_interrupt=lambda: 'nothing was lost', alone=True):
         if not _is_command():
             yield say
             return
+        if getattr(sys.stdout, 'errors', '')=='strict': sys.stdout.reconfigure(errors='surrogateescape')  # names, as bytes
         came = ()
         try:
             if n>1 and alone:

@@ -507,7 +507,8 @@ def write_json(
     obj   # What `to_json` takes
 ):
     "Write `obj` as JSON, all of it or nothing"
-    write_atomic(path, json.dumps(to_json(obj), indent=1, ensure_ascii=False)+'\n')
+    text = json.dumps(to_json(obj), indent=1, ensure_ascii=False)+'\n'
+    write_atomic(path, text.encode(errors='backslashreplace'))         # names of files need not be UTF-8
 
 def read_json(
     path # File to read

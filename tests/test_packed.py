@@ -177,6 +177,18 @@ def test_checking_factors_from_the_command_line(tmp_path):
     refuses('semistyle_data', 'check', 'robot', '--resolution', 16, '--sizes', '3,5,8,4,4,4,6,4,4',
             says=['robot_y is suspect', '[3, 8, 5, 4'])
 
+@pytest.mark.skipif(sys.platform!='linux', reason='names of files are text there')
+def test_names_that_are_no_utf8(photos, tmp_path):
+    folder,one = tmp_path/'latin',(photos/'000.png').read_bytes()
+    for o in (b'a\xe9',b'b'):
+        os.makedirs(os.path.join(os.fsencode(folder), o))
+        for i in range(2): Path(os.fsdecode(os.path.join(os.fsencode(folder), o, b'%d\xe9.png'%i))).write_bytes(one)
+    words = 'semistyle_data','info',folder,'--labels','folders','--out',tmp_path/'info.json'
+    res = subprocess.run([sys.executable, script(words[0]), *words[1:]], capture_output=True,
+                         env=os.environ|ONE_THREAD|dict(PYTHONIOENCODING='utf-8:strict'))
+    assert res.returncode==0 and b'folder is 1 for b and 0 for a\xe9' in res.stdout, res.stderr
+    assert json.loads((tmp_path/'info.json').read_text())['factors'][0]['name']=='folder=b'
+
 def test_bad_words(photos, store, tmp_path):
     refuses('semistyle_data', 'polish', 'robot', says=['action should be one of info, pack', "got 'polish'"])
     refuses('semistyle_data', 'info', 'mars', says=['data set should be one of', "got 'mars'"])
