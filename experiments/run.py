@@ -4,9 +4,9 @@
     python experiments/run.py semi_stylegan_table3 --list
 
 A table is a module in experiments/tables/: its `rows`, the `settings` that --set changes, and `run_row`, which computes and records one.
-Rows that are there are skipped, and refused where they were computed with other settings than those asked for. A row that trains keeps its
-folder under runs/experiments/ until it is recorded: cut off, it goes on where it last saved. After --hours no row begins, and a training
-saves and ends; the same command goes on later."""
+Rows that are there are skipped, and refused where they were computed with other settings than those asked for. A row that trains a
+network for a number of images keeps its folder under runs/experiments/ until it is recorded: cut off, it goes on where it last saved; a search
+for directions begins anew. After --hours no row begins, and such a training saves and ends; the same command goes on later."""
 import importlib,math,os,shlex,shutil,subprocess,sys,time
 from dataclasses import dataclass
 from pathlib import Path

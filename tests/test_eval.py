@@ -143,7 +143,7 @@ def test_small_samples_are_named(home):
     assert 'separability' in plan_measures(s, 'all', 40)[0]
 
 def test_interrupted(home, tmp_path):
-    "Ctrl-C ends with 130; what was measured is kept, samples drawn are not drawn again, and the numbers are the same"
+    "Ctrl-C ends with 130; what was measured and drawn is kept, and the numbers are the same"
     args = ['--oracle', home/'oracle', '--metrics', 'render_ratio,separability', '--samples', 6000, '--n', 1000,
             '--seeds', 1]
     out,parts = tmp_path/'m.json',tmp_path/'m.parts'
