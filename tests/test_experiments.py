@@ -240,6 +240,8 @@ def test_generators_are_compared(here, row):
     (res,) = read_json(here[0]/'results'/'stylegan2_generators'/'shapes-32'/f'{row}-0.json')['rows']
     assert {'fd_efficientnet_lite0','precision_efficientnet_lite0','spectrum_ratio','ceiling_s_disen',
             'ceiling_n_discov'} <= res.keys()
+    kept = load_model(here[0]/'results'/'stylegan2_generators'/'shapes-32'/f'{row}-0')
+    assert kept.config['kimg']>=.07 and kept.generator.img_resolution==32 and 'discriminator' in kept.networks
 
 def test_a_relative_that_has_no_encoder(here):
     tmp,_ = here

@@ -4,7 +4,8 @@
     python experiments/run.py stylegan2_generators --seeds 3 --set "world=robot minutes=30"
 
 A row is a run of `preset` with some settings changed. Its pictures are measured (Frechet distance, precision and recall by an ImageNet network;
-power at the highest frequencies), and so is its latent space, by directions that the judge itself taught: no method can find better ones in it."""
+power at the highest frequencies), and so is its latent space, by directions that the judge itself taught: no method can find better ones in it. The first seed's networks are kept in half precision beside the record, in
+a folder of its name, for tools/ship_model.py and the tables of a generator."""
 
 settings = dict(
     preset='world-32',  # Settings that every row starts from
@@ -40,7 +41,7 @@ def run_row(row):
     from semistyle.metrics.control import spectrum_ratio
     from semistyle.metrics.discovery import world_attributes
     from semistyle.metrics.quality import evaluate_quality
-    from semistyle.models.checkpoint import load_model
+    from semistyle.models.checkpoint import load_model,save_model
     from semistyle.models.imagenet import EfficientNetLite0
     from semistyle.models.sampling import Sampler
     from semi_stylegan_table3 import settings_of
@@ -61,7 +62,9 @@ def run_row(row):
                         batches=s['judge_batches'])
     _,found = score(g, directions, attributes, s['n'], row.seed)
     res |= {f'ceiling_{k}':found[k] for k in ('s_disen','n_discov')}
-    row.record(seconds=load_model(row.folder/'model').config['seconds'], protocol=protocol,
+    saved = load_model(row.folder/'model')
+    if row.seed==0: save_model(row.path.with_suffix(''), saved.config, saved.card, torch.float16, **saved.networks)
+    row.record(seconds=saved.config['seconds'], protocol=protocol,
                rows=[dict(method=row.name, world=f'{world.name}-{world.resolution}', seed=row.seed,
                           kimg=round(learn.kimg, 3), **res)])
     return {k:round(v, 3) for k,v in res.items()}
