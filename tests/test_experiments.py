@@ -243,6 +243,40 @@ def test_generators_are_compared(here, row):
     kept = load_model(here[0]/'results'/'stylegan2_generators'/'shapes-32'/f'{row}-0')
     assert kept.config['kimg']>=.07 and kept.generator.img_resolution==32 and 'discriminator' in kept.networks
 
+def test_directions_are_composed(here):
+    driver.main('contrafeat_composed', seeds=1, rows='left_out',
+                set='kimg=.07 search_kimg=.05 samples=500 n=8 most=1 directions=6')
+    lines = read_json(here[0]/'results'/'contrafeat_composed'/'shapes-shape-scale'/'left_out-0.json')['rows']
+    assert [o['method'] for o in lines]==['contra-bi','contra-pt','ganspace','sefa']
+    assert all(0<=o['drawn']<=1 and {'found','s_disen'} <= o.keys() for o in lines)
+
+def test_composed_edits_of_a_toy_reach_what_was_held_out():
+    "One direction moves the first attribute, another the second; pictures are the world's own"
+    import torch
+    from types import SimpleNamespace
+    from semistyle.data.open import load_world
+    from semistyle.discover.navigator import Directions
+    from semistyle.metrics.discovery import Attributes
+    import contrafeat_composed as composed
+    world = load_world('shapes', 16)
+    names,(i,j) = world.space.names,(world.space.names.index(o) for o in ('shape','scale'))
+    class Toy(torch.nn.Module):
+        num_ws,w_dim,z_dim,c_dim,img_resolution,img_channels = 1,6,6,0,16,3
+        def __init__(self): super().__init__(); self.register_buffer('w_avg', torch.zeros(6))
+        def mapping(self, z, c=None, **_): return (z*0+.4)[:,None]
+        def synthesis(self, ws, **_): self.codes = ws[:,0]; return composed.true_pictures(world, ws[:,0])
+    g = Toy()
+    class Reads(Attributes):
+        def __call__(self, img): return g.codes.clamp(0, 1)
+    v = torch.zeros(2, 1, 6); v[0,0,i] = v[1,0,j] = 1
+    named = Directions(v, dict(num_ws=1, w_dim=6, hash=''), ['shape','scale'], torch.full([2], .2))
+    changes = v[:,0].tolist()
+    res,picture = composed.composed(g, named, changes, Reads(None, names), world, 'shape', 'scale', 4, 4, 0)
+    assert res['found']==res['reached']==1 and res['reached_shape']==res['reached_scale']==0
+    assert res['others']==res['error']==res['error_start']==0 and picture.shape==(4,5,3,16,16)
+    codes = torch.tensor([[.5]*6, [1.]*6]); codes[0,i] = 1; codes[0,j] = 3/7
+    assert composed.is_held_out(world.space, codes, 'shape', 'scale').tolist()==[False,True]
+
 def test_a_relative_that_has_no_encoder(here):
     tmp,_ = here
     driver.main('semi_stylegan_relatives', seeds=1, rows='projection', set='preset=robot-16 kimg=.08 n=200')

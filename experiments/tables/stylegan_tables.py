@@ -40,11 +40,11 @@ widths = dict(channel_base=512, channel_max=64)
 
 def target(row, seed, settings): return f"{settings['world']}-{settings['resolution']}/{row}-{seed}.json"
 
-def hold_out(space):
-    "Weights of a world's pictures, 0 for those with the last value of the first factor and the upper half of the second"
+def hold_out(space, one=0, other=1):
+    "Weights of a world's pictures, 0 for those with the last value of one factor and the upper half of another's"
     import numpy as np
     f = space.to_factors(np.arange(len(space)))
-    return 1.-((f[:,0]==space.sizes[0]-1) & (f[:,1]>=space.sizes[1]/2))
+    return 1.-((f[:,one]==space.sizes[one]-1) & (f[:,other]>=space.sizes[other]/2))
 
 def make(world, seed, kind='style', depth=8, use_noise=False, mixing=0., left_out=False, path=False):
     "The Learner of a row"
