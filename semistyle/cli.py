@@ -248,7 +248,7 @@ def _samples(text):
     "Sample sizes as `plan_measures` takes them"
     from semistyle.core import default_device
     if not text: return 'quick' if default_device().type=='cpu' else 'published'
-    return int(text) if text.isdigit() else text
+    return int(text) if text.isdecimal() else text
 
 def _model_name(model):
     "What a saved model is called; of a run, as the run's folder"

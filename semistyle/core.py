@@ -130,7 +130,7 @@ def check_shape(
 )->dict:       # What each letter stood for
     "Refuse an `x` that is not shaped as `want` says"
     dims,sizes = want.split(),{}
-    def fits(d, n): return n==(int(d) if d.isdigit() else sizes.setdefault(d, n))
+    def fits(d, n): return n==(int(d) if d.isdecimal() else sizes.setdefault(d, n))
     if len(x.shape)!=len(dims) or not all(map(fits, dims, x.shape)):
         raise ValueError(f"`{name}` should have shape [{','.join(dims)}], got {[*x.shape]}")
     return sizes

@@ -29,7 +29,7 @@ _told = 'RANK','WORLD_SIZE','MASTER_ADDR','MASTER_PORT'
 def launched()->tuple: # (0, 1) without a launcher
     "This process' number and how many there are, as `torchrun` or `accelerate launch` has told it; they may not have met yet"
     told = [os.environ.get(o, '') for o in _told]
-    return tuple(map(int, told[:2])) if all(told) and all(o.isdigit() for o in told[:2]) else (0,1)
+    return tuple(map(int, told[:2])) if all(told) and all(o.isdecimal() for o in told[:2]) else (0,1)
 
 # %% ../nbs/03_processes.ipynb #a679bcc5
 def share_rows(

@@ -21,7 +21,7 @@ def _celeba_list(path):
     except (OSError, ValueError) as e:
         raise ValueError(f"{path} should be a list of CelebA, is not ({e}): get it again") from None
     n = int(lines.pop(0)[0]) if lines and len(lines[0])==1 and lines[0][0].isdecimal() else None
-    names = lines.pop(0) if lines and not lines[0][-1].lstrip('-').isdigit() else ['partition']
+    names = lines.pop(0) if lines and not lines[0][-1].lstrip('-').isdecimal() else ['partition']
     if names[:1]==['image_id']: names = names[1:]
     table = {}
     for i,row in enumerate((o for o in lines if o), 1):

@@ -39,6 +39,16 @@ def _pad(x, before, after):
     "Zeros around a map, or (below 0) its border cut off"
     return x if before==after==0 else F.pad(x, (before,after)*2)
 
+def _type_of(x):
+    "What convolutions of `x` compute in"
+    kind = x.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
+
+def _strided(fn, x):
+    "A filter with a stride, in float32 where a processor would take bfloat16: forwards or backwards that is tens of times slower"
+    if x.device.type!='cpu' or (kind := _type_of(x))!=torch.bfloat16: return fn(x)
+    with torch.autocast('cpu', enabled=False): return fn(x.float()).to(kind)
+
 # %% ../../nbs/models/23_stylegan2.ipynb #216113e6
 def _filter2d(
     x:Tensor,               # Maps, [N,C,H,W]
@@ -58,7 +68,7 @@ def _filter_down(
 )->Tensor:              # [N,C,H/2,W/2]
     "Filter, and keep every other pixel"
     n = len(taps)
-    return _filter2d(x, taps, ((n-1)//2, (n-2)//2), stride=2)
+    return _strided(lambda o: _filter2d(o, taps, ((n-1)//2, (n-2)//2), stride=2), x)
 
 def _filter_up(
     x:Tensor,           # Maps, [N,C,H,W]
@@ -66,9 +76,11 @@ def _filter_up(
 )->Tensor:              # [N,C,2H,2W]
     "Put zeros between the pixels, and filter"
     n = len(taps)
-    k,before,after = _kernel(x, taps, 2., flip=False),(n+1)//2-n+1,1-(n+1)//2
-    if before==after: return F.conv_transpose2d(x, k, stride=2, padding=-before, groups=x.shape[1])
-    return _pad(F.conv_transpose2d(x, k, stride=2, groups=x.shape[1]), before, after)
+    before,after = (n+1)//2-n+1,1-(n+1)//2
+    cut = -before if before==after else 0
+    def spread(o):
+        return F.conv_transpose2d(o, _kernel(o, taps, 2., flip=False), stride=2, padding=cut, groups=o.shape[1])
+    return _strided(spread, x) if before==after else _pad(_strided(spread, x), before, after)
 
 # %% ../../nbs/models/23_stylegan2.ipynb #7b82273b
 def demodulation(
@@ -161,10 +173,6 @@ class LabelMapping(nn.Module):
         return ws if truncation_psi==1 else torch.lerp(self.w_avg, ws.to(psi.dtype), psi)
 
 # %% ../../nbs/models/23_stylegan2.ipynb #f960c7a7
-def _in_float16(x):
-    kind = x.device.type
-    return (torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype)==torch.float16
-
 def _of_size_1(weight, s):
     "Kernels and styles that leave maps about as large as they are, so that float16 can add them up; demodulation takes it out again"
     weight,s = weight.float(),s.float()
@@ -188,7 +196,7 @@ class ModulatedLayer(nn.Module):
         if noise_mode not in NOISE_MODES:
             raise ValueError(f"noise_mode should be one of {NOISE_MODES}, got {noise_mode!r}")
         weight,s = self.weight,self.affine(w)
-        if _in_float16(x): weight,s = _of_size_1(weight, s)
+        if _type_of(x)==torch.float16: weight,s = _of_size_1(weight, s)
         x = modulated_conv(x, weight, s, self.up, self.taps)
         scale = SQRT2*self.gain*demodulation(weight, s)
         x = torch.addcmul((self.gain*self.bias).to(x.dtype)[:,None,None], x, scale.to(x.dtype)[...,None,None])

@@ -130,7 +130,7 @@ def _plan(model, directions, moves, factors):
         raise ValueError(f"directions should be given with a move along one, got {directions} and no move: add a move, "
                          "or leave them out")
     d = find_directions_of(directions, model) if moves else None
-    moves = [(d.index(int(k) if k.isdigit() and k not in d.names else k),v) for k,v in moves]
+    moves = [(d.index(int(k) if k.isdecimal() and k not in d.names else k),v) for k,v in moves]
     names = list(model.space.names) if model.space else []
     if factors and not (names and hasattr(model.networks.get('discriminator'), 'encode')):
         raise ValueError(f"{model.path.name} should have named factors and an encoder that reads them, has not: "
