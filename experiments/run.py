@@ -17,6 +17,16 @@ sys.path.insert(0, str(HERE/'tables'))
 
 class TimeIsUp(Exception): "A run was saved and ended, since the hours are over"
 
+class Refusal(ValueError): "What was asked for cannot be done, and why: as a command this is one sentence"
+
+def said(kind, e, trace):
+    "A command's last words: a refusal or an interrupt in a sentence, any other error in full"
+    if kind is Refusal: print(f'run.py: {e}', file=sys.stderr)
+    elif kind is KeyboardInterrupt: print('run.py: interrupted; the same command goes on', file=sys.stderr)
+    else: sys.__excepthook__(kind, e, trace)
+
+if __name__=='__main__': sys.excepthook = said
+
 def changes():
     "What differs from the commit, other than results; empty outside a checkout"
     git = subprocess.run(['git','-C',HERE.parent,'status','--porcelain','--','.',':!results'], capture_output=True,
@@ -63,7 +73,7 @@ class Row:
         was,now = [' and '.join(map(repr, v)) for v in zip(*o.values())]
         place,made,out = ((self.path, 'computed', 'choose another folder for the results (--out), or move it away')
                           if self.path.exists() else (self.folder, 'started', 'finish it so, or remove that folder'))
-        raise ValueError(f"{' and '.join(o)} should be {was}, as {place} was {made} with, got {now}: {out}")
+        raise Refusal(f"{' and '.join(o)} should be {was}, as {place} was {made} with, got {now}: {out}")
     def until(self, train):
         "What a function trains with a callback that ends it when the hours are over"
         clock = clock_until(self.end)
@@ -93,18 +103,18 @@ class Row:
 def parse(text, known):
     "Settings of 'name=value ...', each of the kind that it is among those known"
     try: words = shlex.split(text)
-    except ValueError as e: raise ValueError(f"--set should be like 'kimg=60 n=1000', got {text!r}: {e}") from None
+    except ValueError as e: raise Refusal(f"--set should be like 'kimg=60 n=1000', got {text!r}: {e}") from None
     res = {}
     for o in words:
         k,_,v = o.partition('=')
         if k not in known:
-            raise ValueError(f"--set should change settings among {', '.join(known)}, got {o!r}: check the name")
-        if k in res: raise ValueError(f"--set should have {k} once, got it twice in {text!r}: leave one out")
+            raise Refusal(f"--set should change settings among {', '.join(known)}, got {o!r}: check the name")
+        if k in res: raise Refusal(f"--set should have {k} once, got it twice in {text!r}: leave one out")
         kind = float if known[k] is None else type(known[k])
         try: res[k] = kind(v)
         except ValueError: res[k] = math.nan
         if kind is not str and not math.isfinite(res[k]):
-            raise ValueError(f"--set should have a {'whole '*(kind is int)}number for {k}, such as "
+            raise Refusal(f"--set should have a {'whole '*(kind is int)}number for {k}, such as "
                              f"{k}={known[k] or 1}, got {o!r}: give one")
     return res
 
@@ -126,16 +136,16 @@ def choose(table, names, settings, given):
     chosen = {k:v for o in names.split() for k,v in sets.get(o, {o:rows.get(o)}).items()}
     chosen = chosen or next(iter(sets.values()), rows)
     if missing := [k for k,v in chosen.items() if v is None]:
-        raise ValueError(f"--rows should be among {', '.join(dict.fromkeys([*sets, *rows]))}, got {' '.join(missing)}: "
+        raise Refusal(f"--rows should be among {', '.join(dict.fromkeys([*sets, *rows]))}, got {' '.join(missing)}: "
                          "check the name")
     return chosen
 
 def plan(table, seeds=3, rows='', set='', hours=None, threads=1, out=''):
     "All rows of a command"
     names = sorted(o.stem for o in (HERE/'tables').glob('*.py'))
-    if table not in names: raise ValueError(f"table should be among {', '.join(names)}, got {table!r}: check the name")
+    if table not in names: raise Refusal(f"table should be among {', '.join(names)}, got {table!r}: check the name")
     for k,v in dict(seeds=seeds, threads=threads).items():
-        if v<1: raise ValueError(f"--{k} should be at least 1, got {v}: give more")
+        if v<1: raise Refusal(f"--{k} should be at least 1, got {v}: give more")
     module,said = importlib.import_module(table),dict(seeds=seeds, rows=rows, set=set, hours=hours, threads=threads,
                                                       out=out)
     command = shlex.join(['python','experiments/run.py',
@@ -173,7 +183,7 @@ def main(table:str,     # Name of a module in experiments/tables/
         if time.monotonic()>=row.end: break
         row.dirty = bool(changed := changes())
         if changed and not dirty:
-            raise ValueError(f"all files should be committed, or --dirty given; are not:\n{changed}")
+            raise Refusal(f"all files should be committed, or --dirty given; are not:\n{changed}")
         import torch; torch.set_num_threads(threads)
         from semistyle.core import write_json
         row.note.parent.mkdir(parents=True, exist_ok=True); write_json(row.note, dict(asked=row.asked))

@@ -104,6 +104,11 @@ def test_files_that_are_not_committed_are_said(here, monkeypatch):
     compute(dirty=True)
     assert read_json(tmp/FILE)['dirty'] is True
 
+def test_a_refusal_is_a_sentence(tmp_path):
+    res = subprocess.run([sys.executable, ROOT/'experiments'/'run.py', 'semi_stylegan_table3', '--rows', 'fuller'],
+                         cwd=tmp_path, capture_output=True, text=True)
+    assert res.returncode==1 and res.stderr.startswith('run.py: --rows should be among') and res.stderr.count('\n')==1
+
 def test_no_hours_do_nothing_and_say_what_is_left(tmp_path):
     res = subprocess.run([sys.executable, ROOT/'experiments'/'run.py', 'semi_stylegan_table3', '--hours', '0',
                           '--seeds', '2', '--rows', 'full unsup_in_e'],
