@@ -49,10 +49,11 @@ def gone_on(name, tmp):
 @pytest.mark.parametrize('name', ['semi','stylegan2','data'])
 def test_a_run_of_before_goes_on(name, tmp_path, monkeypatch):
     """Stopped at .2 of .4 thousand images by the version before, it ends as it would have ended there: to the bit on a processor like the one that
-    made the fixture; on another, whose roundings training makes large, far nearer to it than a run that goes on with other batches"""
+    made the fixture; on another, whose roundings training makes large, nearer to it than three runs that go on with other batches are, by 15 %"""
     away = gone_on(name, tmp_path/'same')
     if any(away.values()): print(name, {k:f'{v:.3f}' for k,v in away.items()})
-    draw = FactorLoader.draw
-    monkeypatch.setattr(FactorLoader, 'draw', lambda self, i: draw(self, i+1000))
-    other = gone_on(name, tmp_path/'other')
-    assert away['discriminator'] < .5*other['discriminator'] and away['generator'] < min(.5, other['generator']), (away, other)
+    draw,others = FactorLoader.draw,[]
+    for k in (1,2,3):
+        monkeypatch.setattr(FactorLoader, 'draw', lambda self, i: draw(self, i+1000*k))
+        others.append(gone_on(name, tmp_path/f'other-{k}'))
+    for o,v in away.items(): assert v < .85*min(p[o] for p in others), (o, away, others)

@@ -150,7 +150,7 @@ def test_what_is_recorded_counts_as_done(monkeypatch, capsys):
         lines = capsys.readouterr().out.splitlines()
         assert lines and all(o.startswith('done') and ', with' not in o for o in lines), lines
 
-@pytest.mark.parametrize('how,says', [(dict(table='table4'), 'table should be among contrafeat_tables, distill'),
+@pytest.mark.parametrize('how,says', [(dict(table='table4'), 'table should be among contrafeat_composed, contrafeat_tables, distill'),
                                       (dict(rows='ful full'), 'among encoder_only.*got ful: check'),
                                       (dict(set='kimgs=3'), "among preset, eta, kimg, n, got 'kimgs=3': check"),
                                       (dict(set='n=many'), "a whole number for n, such as n=10000, got 'n=many'"),
