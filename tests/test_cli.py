@@ -151,6 +151,7 @@ def test_quick_demo(tmp_path):
     ('distill sprites --method beta-vae --world robot',     'world should be given with directions, got robot without'),
     ('data download falcor3d --resolution 32',              'download should be given a name and --root, got resolution too'),
     ('data preview sprites --resolution 16 --json',         'json should be given with info or check, got True without'),
+    ('eval robot-64 --metrics fd --samples ²',              "sizes (--samples) should be 'quick', 'published' or a number, got '²'"),
     ('eval robot-64 --samples quick',                       'samples should be given with --metrics or --check, got quick without'),
     ('discover shapes-stylegan2-32 --method sefa --kimg 2', 'kimg should be given with a method that trains, or attention, got 2.0')])
 def test_no_option_is_ignored(line, says, tmp_path, monkeypatch):

@@ -109,6 +109,14 @@ def test_a_refusal_is_a_sentence(tmp_path):
                          cwd=tmp_path, capture_output=True, text=True)
     assert res.returncode==1 and res.stderr.startswith('run.py: --rows should be among') and res.stderr.count('\n')==1
 
+def test_words_of_an_interrupt_and_of_a_mistake_of_our_own(capsys):
+    for kind,words in ((KeyboardInterrupt, 'run.py: interrupted; the same command goes on\n'),
+                       (driver.Refusal, 'run.py: give more\n')):
+        driver.said(kind, kind('give more'), None)
+        assert capsys.readouterr().err==words
+    driver.said(ValueError, ValueError('shapes differ'), None)
+    assert 'ValueError: shapes differ' in capsys.readouterr().err
+
 def test_no_hours_do_nothing_and_say_what_is_left(tmp_path):
     res = subprocess.run([sys.executable, ROOT/'experiments'/'run.py', 'semi_stylegan_table3', '--hours', '0',
                           '--seeds', '2', '--rows', 'full unsup_in_e'],
@@ -258,7 +266,6 @@ def test_directions_are_composed(here):
 def test_composed_edits_of_a_toy_reach_what_was_held_out():
     "One direction moves the first attribute, another the second; pictures are the world's own"
     import torch
-    from types import SimpleNamespace
     from semistyle.data.open import load_world
     from semistyle.discover.navigator import Directions
     from semistyle.metrics.discovery import Attributes

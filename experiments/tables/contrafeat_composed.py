@@ -9,7 +9,7 @@ told, each is compared with the world's own picture of what is read in it."""
 import time
 
 settings = dict(
-    preset='world-32',   # Settings of the generator, at full resolution as in stylegan2_generators
+    preset='world-32',   # Settings of the generator, which gets full resolution as the row `full` of stylegan2_generators
     world='shapes',      # Rendered world with a shipped oracle
     one='shape',         # Factor of which the last value is held out ...
     other='scale',       # ... together with the upper half of this one

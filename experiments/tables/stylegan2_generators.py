@@ -4,8 +4,8 @@
     python experiments/run.py stylegan2_generators --seeds 3 --set "world=robot minutes=30"
 
 A row is a run of `preset` with some settings changed. Its pictures are measured (Frechet distance, precision and recall by an ImageNet network;
-power at the highest frequencies), and so is its latent space, by directions that the judge itself taught: no method can find better ones in it. The first seed's networks are kept in half precision beside the record, in
-a folder of its name, for tools/ship_model.py and the tables of a generator."""
+power at the highest frequencies), and so is its latent space, by directions that the judge itself taught: no method can find better ones in it.
+The first seed's networks are kept in half precision beside the record, in a folder of its name, for tools/ship_model.py and the tables of a generator."""
 
 settings = dict(
     preset='world-32',  # Settings that every row starts from
