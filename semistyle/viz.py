@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor
 from fastcore import xml
 from fastcore.meta import delegates
-from .core import check_shape,mean_std,write_atomic
+from .core import check_number,check_shape,mean_std,write_atomic
 
 # %% ../nbs/01_viz.ipynb #271be910
 def to_uint8(
@@ -295,7 +295,10 @@ def bootstrap_difference(
     seed:int=0     # Of the draws
 )->tuple:          # mean(a)-mean(b), and the ends of its interval; these are NaN where a side has one run
     "The difference of two means, and how far another choice of runs would move it"
+    check_number(n, 'n', 1, whole=True); check_number(share, 'share', 0, 1)
     a,b = (np.asarray(o, dtype=float) for o in (a,b))
+    if a.ndim!=1 or b.ndim!=1 or not (a.size and b.size):
+        raise ValueError(f"a and b should be numbers, one for each run, got shapes {[*a.shape]} and {[*b.shape]}")
     d,rng = a.mean()-b.mean(),np.random.default_rng(seed)
     if min(len(a), len(b))<2: return d,math.nan,math.nan
     draws = [o[rng.integers(len(o), size=(n,len(o)))].mean(1) for o in (a,b)]
@@ -315,6 +318,8 @@ def claim_row(
     a,b = mean_std(above),mean_std(below)
     d,low,high = bootstrap_difference(list(above), list(below))
     far = abs(d)>np.nanmax([a['std'], b['std'], 0]) and not low<=0<=high
+    if math.isnan(d): return {'claim of the paper':claim, 'appears here':'not measured in each run',
+                              'numbers':f'{format_value(a, digits)} against {format_value(b, digits)}', 'difference':'–'}
     sure = ('one run each' if a['n']==b['n']==1 else 'one run on a side' if 1 in (a['n'], b['n']) else
             f"{'beyond' if far else 'within'} the spread")
     return {'claim of the paper':claim, 'appears here':f"{'yes' if d>0 else 'no'}, {sure}",

@@ -73,11 +73,17 @@ def test_a_subspace_of_another_size(toy):
 def test_settings_out_of_range(toy):
     for bad,says in ((dict(n_directions=1), 'at least 2'), (dict(bs=1), 'bs should be .*at least 2'),
                      (dict(steps=(0,1)), 'two positive numbers'),
-                     (dict(length=-1.), 'length should be positive'), (dict(kimg=0), 'kimg should be positive'),
-                     (dict(lr=0.), 'lr should be positive'),
+                     (dict(length=-1.), 'length should be positive'), (dict(kimg=0), 'kimg should be a finite number above 0'),
+                     (dict(lr=0.), 'lr should be a finite number above 0'),
                      (dict(similarity='cosine'), 'similarity should be one of'),
+                     (dict(diversity=-1.), 'diversity should be a finite number'), (dict(consistency=math.nan), 'consistency should'),
+                     (dict(minutes=-1), 'minutes should be a finite number'), (dict(steps=(1.,)), 'two positive numbers'),
+                     (dict(n_directions=2.5), 'n_directions should be a whole number'), (dict(k=1.5), 'k should be a whole'),
+                     (dict(seed=-1), 'seed should be a whole number'), (dict(features=None), 'images -> list of maps, got a NoneType'),
+                     (dict(size=8), "size should be given for prototypes alone, got method='binary'"),
+                     (dict(method='prototype', size=0), 'size should be a whole number of at least 1'),
                      (dict(length=math.nan), 'length should be positive')):
-        with pytest.raises(ValueError, match=says): learn_directions(toy, pixels, **QUICK | bad)
+        with pytest.raises(ValueError, match=says): learn_directions(toy, **dict(features=pixels) | QUICK | bad)
 
 def test_a_report_of_a_broken_run_leaves_the_old_one(model, tmp_path):
     run_discovery(model, tmp_path/'out', 'sefa', 2, **QUICK)

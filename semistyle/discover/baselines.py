@@ -11,7 +11,7 @@ import torch
 from torch import Tensor,nn
 from torch.nn import functional as F
 from fastcore.meta import delegates
-from ..core import check_names,seeded
+from ..core import check_names,check_number,seeded
 from .navigator import Directions,Navigator,apply_edit,navigator_directions,save_directions
 from .subspace import Subspace,check_styles,informative_subspace,principal_axes
 from .train import Discovery,DiscoveryTerm,learn_directions
@@ -98,6 +98,7 @@ class Recognition(DiscoveryTerm):
         shift:float=.25,      # Weight of the error of the step
         net_lr:float=1e-3,    # Learning rate of the network
     ):
+        check_number(shift, 'shift'); check_number(net_lr, 'net_lr', above=True)
         self.shift,self.net_lr,self.net = shift,net_lr,_PairReader(n_directions, img_channels)
     def parts(self, step):
         "Errors of the network, which is trained along"
@@ -144,7 +145,9 @@ class LatentContrast(DiscoveryTerm):
         layer:int=3,        # See `_early_maps`
         tau:float=.5,       # Temperature
         alpha:float=.5,     # Step of every edit
-    ): self.layer,self.tau,self.alpha = layer,tau,alpha
+    ):
+        check_number(layer, 'layer', whole=True); check_number(tau, 'tau', above=True); check_number(alpha, 'alpha', above=True)
+        self.layer,self.tau,self.alpha = layer,tau,alpha
     def parts(self, step):
         "The contrast of all changes, each direction on each picture"
         n,k = len(step.ws),len(step.variations)
@@ -213,6 +216,7 @@ def find_directions(
     if looking and attention in (None,'own') and method not in _kinds:
         raise ValueError(f"{', '.join(looking)} should be given where a contrast of changes is learned, got "
                          f"{', '.join(map(repr, looking.values()))} for {method}: leave it out, or give attention='binary'")
+    check_number(n_directions, 'n_directions', 1, whole=True)
     progress = kwargs.get('progress', True)
     if not isinstance(subspace, Subspace):
         subspace = informative_subspace(g, subspace or 1_000_000, c=c, cache=kwargs.get('cache'), progress=progress)

@@ -56,7 +56,7 @@ class LatentStream:
         steps=(.25,1.),    # Least and largest step; its sign is a coin's
     ):
         store_attr()
-        if not 0<steps[0]<=steps[1]:
+        if len(steps)!=2 or not 0<steps[0]<=steps[1]:
             raise ValueError(f"steps should be two positive numbers, the least first, got {tuple(steps)}")
         self.n_batches,self.position = 1,0
     def __len__(self): return self.n_batches
@@ -130,7 +130,9 @@ class BinaryContrast(DiscoveryTerm):
         orthogonality:float=1.,   # Weight
         focus:str='mask',         # See `change_similarity`
         similarity:str='squared', # See `change_similarity`
-    ): store_attr()
+    ):
+        check_number(consistency, 'consistency'); check_number(orthogonality, 'orthogonality')
+        store_attr()
     def parts(self, step):
         own,partner = step.changes['own'],step.changes['partner']
         how = self.focus,self.similarity
@@ -158,6 +160,8 @@ class PrototypeContrast(DiscoveryTerm):
         similarity:str='squared', # See `change_similarity`
         flat:bool=True,           # See `prototype_changes`
     ):
+        check_number(consistency, 'consistency'); check_number(orthogonality, 'orthogonality')
+        if size is not None: check_number(size, 'size', 1, whole=True)
         store_attr()
         size = size or max(min(32, img_resolution), img_resolution//4)
         self.net,self.read = _Patterns(n_directions, img_channels, size),None
@@ -186,7 +190,9 @@ class Diversity(DiscoveryTerm):
     order = 11
     def __init__(self,
         diversity:float=.1 # Weight
-    ): store_attr()
+    ):
+        check_number(diversity, 'diversity')
+        store_attr()
     def parts(self, step): return dict(diversity=(self.diversity, diversity_loss(step.variations)))
 
 # %% ../../nbs/discover/62_train.ipynb #c0a12717
@@ -196,7 +202,7 @@ class InsideRegion(DiscoveryTerm):
     def __init__(self,
         where,          # See `as_region`
         inside:float=1. # Weight
-    ): self.where,self.inside = as_region(where),inside
+    ): self.where,self.inside = as_region(where),check_number(inside, 'inside')
     def parts(self, step):
         change = (step.images['own']-step.start).float().square().sum(1, keepdim=True)
         out = change*(1-F.interpolate(self.where(step.start), change.shape[2:], mode='area'))
@@ -271,7 +277,9 @@ class StopAfter(Callback):
         minutes:float,   # At the latest, but for the batch under way
         kimg:float=None, # Thousands of pictures that are wanted; None: says nothing
         tries:int=5,     # Batches to tell the pace by, after a first one that is slower
-    ): store_attr()
+    ):
+        check_number(minutes, 'minutes')
+        store_attr()
     def before_fit(self): self.start,self.marks,self.said = time.monotonic(),[],False
     def after_batch(self):
         "Stop in time, or look at the pace"
@@ -398,9 +406,15 @@ def learn_directions(
     "Find directions of a generator, and the layers that carry them (Zhu et al. 2022)"
     began = time.monotonic()
     check_names(learn_directions, kwargs); check_styles(g)
-    for name,v in (('kimg',kimg),('lr',lr)):
-        if not 0<v<float('inf'): raise ValueError(f"{name} should be positive, got {v}")
+    for name,v in (('kimg',kimg),('lr',lr)): check_number(v, name, above=True)
+    check_number(seed, 'seed', high=2**63-1, whole=True)
+    if not callable(features):
+        raise ValueError(f"features should be a network or function, images -> list of maps, got a {type(features).__name__}")
     if directions is not None: n_directions = len(directions)
+    check_number(n_directions, 'n_directions', 1, whole=True)
+    if k is not None: check_number(k, 'k', 1, whole=True)
+    if terms is None and method=='binary' and (odd := sorted({'size','flat'} & kwargs.keys())):
+        raise ValueError(f"{' and '.join(odd)} should be given for prototypes alone, got method='binary': leave it out")
     bs = _batch_size(g) if bs is None else check_number(bs, 'bs', 2, whole=True)
     how = dict(focus=focus, similarity=similarity or ('squared' if method=='prototype' else 'twice'))
     if terms is not None and (diversity,focus,similarity,kwargs)!=(.1,'mask',None,{}):

@@ -88,10 +88,12 @@ def regressed_attributes(
     **kwargs      # For `train_oracle`, such as `kimg`
 )->Attributes:    # Reads each code, in [0,1]; its predictor's `record` says how well
     "A predictor that no label has taught: it reads in pictures the codes that they were generated from (Zhu et al. 2022, app. K)"
+    if space is None: raise ValueError("space should name the codes of g, is None: give a generator that was taught factors")
     if not getattr(g, 'c_dim', 0) or g.c_dim!=len(space.names):
         raise ValueError(f"g should be a generator of the {len(space.names)} codes of space, has "
                          f"{getattr(g, 'c_dim', 0)}: give one that was taught factors")
     check_number(n, 'n', 40*max(space.sizes), whole=True)
+    if side is not None: check_number(side, 'side', 1, g.img_resolution, whole=True)
     with frozen(g): net = train_oracle(_Drawn(g, space, n, seed, side), seed=seed, **kwargs)
     return Attributes(net, space.names, f'regressed-{g.img_resolution}')
 

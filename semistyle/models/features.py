@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor,nn
 from torch.nn import functional as F
-from ..core import file_sha256
+from ..core import check_number,file_sha256
 
 # %% ../../nbs/models/25_features.ipynb #4aa9ffe5
 def load_weights(
@@ -78,6 +78,7 @@ class _Backbone(nn.Module):
     "Frozen stages of an ImageNet network"
     def __init__(self, layers, stages, smallest, path, name, size):
         super().__init__()
+        if size is not None: check_number(size, 'size', smallest, whole=True)
         self.features,self.stages = nn.Sequential(*layers),stages
         self.smallest,self.name,self.size = smallest,name,size
         mean,std = (torch.tensor(o)[:,None,None] for o in (_mean, _std))
@@ -268,8 +269,17 @@ def as_region(
     where # How much each position counts, in [0,1], [H,W]; or a function, images [N,C,H,W] -> [N,H,W]
 )->Callable: # Images [N,C,H,W] -> [N or 1,1,H,W]
     "A part of pictures: the same for all, or looked for in each"
-    if callable(where): return lambda img: where(img)[:,None].to(img)
-    w = torch.as_tensor(where, dtype=torch.float32)
+    if callable(where):
+        def look(img):
+            w = where(img)
+            if not isinstance(w, Tensor) or w.ndim!=3 or len(w)!=len(img):
+                got = f'shape {[*w.shape]}' if isinstance(w, Tensor) else f'a {type(w).__name__}'
+                raise ValueError(f"where should give [{len(img)},H,W] for {len(img)} images, got {got}")
+            return w[:,None].to(img)
+        return look
+    try: w = torch.as_tensor(where, dtype=torch.float32)
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"where should be [H,W] in [0,1], or a function of images, got {where!r:.40}") from None
     if w.ndim!=2 or not 0<=w.min()<=w.max()<=1 or not w.any():
         raise ValueError(f"where should be [H,W] in [0,1], not 0 everywhere, got {[*w.shape]} from "
                          f"{w.min():g} to {w.max():g}")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor,nn
 from torch.nn import functional as F
 from fastcore.basics import patch
+from ..core import check_number
 from .features import as_rgb,load_weights,weights_name
 
 # %% ../../nbs/models/26_imagenet.ipynb #220123ef
@@ -72,7 +73,8 @@ class EfficientNetLite0(nn.Module):
         size:int=None,        # Resize images to this side first; coarse stages say little of small ones
     ):
         super().__init__()
-        stages = [stages] if isinstance(stages, str) else list(stages)
+        stages = [stages] if isinstance(stages, (str,int)) else list(stages)
+        if size is not None: check_number(size, 'size', 32, whole=True)
         if not stages or any(o not in STAGES for o in stages) or len(set(stages))<len(stages):
             raise ValueError(f"stages should be some of {[*STAGES]}, got {stages}")
         self.stages,self.size = [STAGES[o] for o in STAGES if o in stages],size

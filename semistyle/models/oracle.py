@@ -10,7 +10,7 @@ import itertools,math,time
 import numpy as np, torch
 from torch import nn
 from torch.nn import functional as F
-from ..core import ShareBar,check_floats,check_pictures,default_device,fast_dtype,seeded
+from ..core import ShareBar,check_floats,check_number,check_pictures,default_device,fast_dtype,seeded
 from ..data.factors import ChosenFactors
 from .checkpoint import load_model,shipped_models
 
@@ -119,6 +119,8 @@ def train_oracle(
     device=None,         # By default `default_device()`
 )->nn.Module:            # Frozen; its attribute `record` holds its own `l2` on `held_out` pictures, and how it was trained
     "Train an encoder on all labels of `world`, but for those of the pictures that measure it"
+    check_number(kimg, 'kimg', above=True); check_number(bs, 'bs', 1, whole=True)
+    if seconds is not None: check_number(seconds, 'seconds', above=True)
     start,rng,device = time.perf_counter(),np.random.default_rng(seed),torch.device(device or default_device())
     codes = torch.from_numpy(np.float32(world.codes(np.arange(len(world)))))
     known = (codes==codes).any(1).numpy()

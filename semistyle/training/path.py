@@ -40,6 +40,7 @@ class PathLength(LossTerm):
         shrink:int=2,       # One image for so many of a batch
     ):
         check_number(interval, 'interval', 1, whole=True); check_number(shrink, 'shrink', 1, whole=True)
+        check_number(pl_weight, 'pl_weight'); check_number(decay, 'decay', 0, 1)
         store_attr()
         self.pl_mean = torch.zeros([])
     def weight(self, phase): return self.pl_weight if phase=='g' else 0.
