@@ -3,7 +3,8 @@
     python experiments/run.py semi_stylegan_table3 --seeds 3 --hours 2 --rows "full no_smoothness" --set "kimg=60"
     python experiments/run.py semi_stylegan_table3 --list
 
-A table is a module in experiments/tables/: its `rows`, the `settings` that --set changes, and `run_row`, which computes and records one.
+A table is a module in experiments/tables/: its `rows`, the `settings` that --set changes, and `run_row`, which computes and records one; where it
+has a function `check`, that refuses settings which do not go together before a row begins.
 Rows that are there are skipped, and refused where they were computed with other settings than those asked for. A row that trains a
 network for a number of images keeps its folder under runs/experiments/ until it is recorded: cut off, it goes on where it last saved; a search
 for directions begins anew. After --hours no row begins, and such a training saves and ends; the same command goes on later."""
@@ -113,7 +114,7 @@ def parse(text, known):
         kind = float if known[k] is None else type(known[k])
         try: res[k] = kind(v)
         except ValueError: res[k] = math.nan
-        if kind is not str and not math.isfinite(res[k]):
+        if kind is not str and not 0<=res[k]<math.inf:
             raise Refusal(f"--set should have a {'whole '*(kind is int)}number for {k}, such as "
                              f"{k}={known[k] or 1}, got {o!r}: give one")
     return res
@@ -152,6 +153,9 @@ def plan(table, seeds=3, rows='', set='', hours=None, threads=1, out=''):
                           table]+[str(o) for k,v in said.items() if v not in ('',None) for o in (f'--{k}',v)])
     given = parse(set, module.settings)
     settings,target = module.settings|given,getattr(module, 'target', lambda row, seed, s: f'{row}-{seed}.json')
+    if hasattr(module, 'check'):
+        try: module.check(settings)
+        except ValueError as e: raise Refusal(f'--set: {e}') from None
     end,every = time.monotonic()+3600*(math.inf if hours is None else hours),{}
     for seed in range(seeds):
         for name,how in choose(module, rows, settings, given).items():

@@ -164,10 +164,15 @@ def test_what_is_recorded_counts_as_done(monkeypatch, capsys):
                                       (dict(set='n=many'), "a whole number for n, such as n=10000, got 'n=many'"),
                                       (dict(set='kimg=abc'), "a number for kimg, such as kimg=90.0, got 'kimg=abc'"),
                                       (dict(set='kimg=nan'), "a number for kimg, such as kimg=90.0, got 'kimg=nan'"),
+                                      (dict(set='kimg=-1'), "a number for kimg, such as kimg=90.0, got 'kimg=-1'"),
                                       (dict(set='kimg'), "a number for kimg, such as kimg=90.0, got 'kimg'"),
                                       (dict(set='n=1 n=2'), "have n once, got it twice in 'n=1 n=2': leave one out"),
                                       (dict(set='n="1'), "like 'kimg=60 n=1000', got 'n=\"1': No closing"),
-                                      (dict(seeds=0), 'seeds should be at least 1, got 0')])
+                                      (dict(seeds=0), 'seeds should be at least 1, got 0'),
+    (dict(table='contrafeat_composed', set='one=colour'), 'one and other should be two of floor_hue.*got colour and scale'),
+    (dict(table='contrafeat_composed', set='one=scale'), 'got scale and scale: check the names'),
+    (dict(table='contrafeat_tables', set='second=robot-64'), 'second should be a model of shapes.*robot-64 is of robot'),
+    (dict(table='contrafeat_tables', set='second=shapes-stylegan2-32'), 'shapes-stylegan2-32 is taught none')])
 def test_what_is_not_there(how, says):
     with pytest.raises(ValueError, match=says): driver.main(**dict(table='semi_stylegan_table3') | how)
 

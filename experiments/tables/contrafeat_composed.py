@@ -24,6 +24,13 @@ methods = 'contra-bi','contra-pt','ganspace','sefa'
 
 def target(row, seed, settings): return f"{settings['world']}-{settings['one']}-{settings['other']}/{row}-{seed}.json"
 
+def check(s):
+    "Refuse what is no pair of a world's factors"
+    from semistyle.data.open import load_world
+    names = load_world(s['world'], 16).space.names
+    if s['one'] not in names or s['other'] not in names or s['one']==s['other']:
+        raise ValueError(f"one and other should be two of {', '.join(names)}, got {s['one']} and {s['other']}: check the names")
+
 def is_held_out(space, codes, one, other):
     "Where codes [N,m] are nearest to the last value of one factor and to the upper half of the other's"
     at = {k:(codes[:,i]*(space.sizes[i]-1)).round() for i,k in enumerate(space.names)}

@@ -131,6 +131,15 @@ def judge_without_labels(name, side, kimg):
     saved = load_model(name)
     return regressed_attributes(saved.generator, saved.space, side=side, kimg=kimg, progress=False)
 
+def check(s):
+    "Refuse a second judge of another world than the model's"
+    from semistyle.models.checkpoint import load_model
+    if not s['second']: return
+    own,judge = (load_model(s[k]) for k in ('model','second'))
+    if judge.space is None or own.config.get('world')!=judge.config.get('world'):
+        raise ValueError(f"second should be a model of {own.config.get('world')} that was taught factors, {s['second']} is "
+                         f"{'of '+str(judge.config.get('world')) if judge.space else 'taught none'}: choose another")
+
 def codes(saved): return saved.space.sample_codes if saved.generator.c_dim else None
 
 def run_row(row):

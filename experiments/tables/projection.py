@@ -5,7 +5,7 @@
 
 A row is a model, and what it records has rows itself: `projection` tells distortion and distance from W for each
 space, `edit` how much a usual step to either side moves the attribute that a direction is named after, and the others
-on average, by the world's oracle; `generated` is the same for pictures that the generator drew itself, which is the
+on average (`others`) and at most (`most`), by the world's oracle; `generated` is the same for pictures that the generator drew itself, which is the
 best that projected ones could get. For a model with named factors, `directions=factors` takes its own."""
 from pathlib import Path
 
@@ -129,7 +129,8 @@ def run_row(row):
                    psnr_of_one=one['psnr'],
                    ratio_w=mean_std(ratios('w')), ratio_w_plus=mean_std(ratios('w+')),
                    ratio_generated=mean_std(ratios('generated')),
-                   under_a_quarter=sum(o<.25 for o in ratios('w+')),
+                   under_a_quarter=sum(o<.25 for o in ratios('w+')), # others on average; and each of them:
+                   each_under_a_quarter=sum(o['most']<o['moved']/4 for o in edits if o['space']=='w+'),
                    directions=len(d)) if len(d) else dict(psnr_w_plus=plus['psnr'])
     row.record(seconds=time.monotonic()-begin, metrics=metrics, rows=lines+edits, model=row.name,
                predictor=attributes.name,
