@@ -3856,6 +3856,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                                                                                   'semistyle/training/presets.py'),
                                             'semistyle.training.presets._its_batches': ( 'training/presets.html#_its_batches',
                                                                                          'semistyle/training/presets.py'),
+                                            'semistyle.training.presets._near': ( 'training/presets.html#_near',
+                                                                                  'semistyle/training/presets.py'),
                                             'semistyle.training.presets._plain_terms': ( 'training/presets.html#_plain_terms',
                                                                                          'semistyle/training/presets.py'),
                                             'semistyle.training.presets._projection': ( 'training/presets.html#_projection',

@@ -27,7 +27,7 @@ from ..viz import save_image,to_uint8
 from ..training.callbacks import RunBar,SaveState,StopWhen,TimeBudget,TrainingPanel,held_interrupt
 from ..training.gan import StyleGANLearner
 from ..training.learner import under
-from ..training.presets import check_taught,departures,gan_learner,get_preset,kinds,labelled_kinds,preset_terms,presets
+from ..training.presets import _may_be_none,check_taught,departures,gan_learner,get_preset,kinds,labelled_kinds,preset_terms,presets
 
 # %% ../../nbs/runs/70_train.ipynb #dafd44b6
 _fractions = {'kimg','eta'} # may be written without a point in a preset
@@ -36,7 +36,7 @@ def _fits(v, was, name=None):
     "Whether `v` can stand where `was` stands"
     if isinstance(was, (bool,str)): return isinstance(v, type(was))
     if isinstance(was, (tuple,list)): return isinstance(v, list) and len(v)==len(was) and all(map(_fits, v, was, was))
-    if isinstance(was, int) and name not in _fractions: return type(v) is int and v>=min(was, 1)
+    if isinstance(was, int) and name not in _fractions: return type(v) is int and v>=(name not in _may_be_none)*min(was, 1)
     return type(v) in (int,float) and 0<=v<float('inf')
 
 def _value(text):

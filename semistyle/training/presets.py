@@ -130,19 +130,27 @@ presets |= {
 # Settings that count something
 _whole = {'bs','labelled_bs','img_resolution','mapping_layers','categorical','categories','continuous','r1_interval',
           'pl_interval'}
+_may_be_none = {'categorical','continuous'}  # Counts of what a code need not have
+
+def _near(name):
+    "What to say to who asks for a preset that is not there"
+    if name in ('beta-vae','factor-vae','beta-tcvae'):
+        return f": a VAE is trained by `semistyle_distill robot --method {name}`"
+    more = [o for o in presets if o.startswith(f'{name}-')] if isinstance(name, str) and name else []
+    return f": choose {' or '.join(more[:4])}" if more else ''
 
 def get_preset(
     name:str,    # One of `presets`
     **overrides, # Values to use instead of the preset's
 )->dict:
     "A copy of a preset with some values replaced; unknown names are refused"
-    if name not in presets: raise ValueError(f"preset should be one of {sorted(presets)}, got {name!r}")
+    if name not in presets: raise ValueError(f"preset should be one of {sorted(presets)}, got {name!r}{_near(name)}")
     unknown = sorted(overrides.keys()-presets[name].keys())
     if unknown: raise ValueError(f"preset {name!r} has no setting {unknown}; it has {sorted(presets[name])}")
     for k,v in overrides.items():
         was = presets[name][k]
         if isinstance(was, (int,float)) and not isinstance(was, bool):
-            check_number(v, k, min(was, 1)*(k in _whole), 1 if k=='eta' else math.inf, k in _whole,
+            check_number(v, k, min(was, 1)*(k in _whole-_may_be_none), 1 if k=='eta' else math.inf, k in _whole,
                          k in ('kimg','ema_half_life'))
     return presets[name] | overrides
 
@@ -291,6 +299,9 @@ def gan_learner(
     nets = networks or preset_networks(p, len(world.space.sizes), world.image_shape[2])
     g,d = nets if device is None else [o.to(device) for o in nets]
     space = code_space(p, len(world.space.sizes)) if p['kind']=='info' else world.space
+    if p.get('cr_weight') and space.n_factors<2:
+        raise ValueError(f"continuous should be at least 2 for cr_weight, whose pairs share one part of several, got "
+                         f"{space.n_factors}: give more parts, or set cr_weight=0")
     prior = _code_prior(p, world, space, loader.split)
     if p['kind']=='fine': _show_examples(g, world, seed)
     learn = (FineLearner if p['kind']=='fine' else StyleGANLearner)(loader, g, d,
