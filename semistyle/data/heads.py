@@ -144,6 +144,8 @@ def draw_head(
     rng:np.random.Generator # For what no attribute decides
 )->Image.Image:             # 178 by 218 pixels
     "A drawing of a head"
+    if len(attributes)!=len(head_attributes):
+        raise ValueError(f"attributes should be the {len(head_attributes)} of `head_attributes`, got {len(attributes)}")
     known = dict(zip(head_attributes, attributes))
     def has(name): return bool(known[name])
     unit = rng.uniform(86, 98)

@@ -124,7 +124,10 @@ class TotalCorrelation(VAETerm):
         if estimator not in estimators: raise ValueError(f"estimator should be one of {estimators}, got {estimator!r}")
     def parts(self, step):
         _single(step, self)
-        parts = kl_parts(step.z, *step.posterior, len(step.loader.world), self.estimator)
+        m,n = len(step.z),len(step.loader.world)
+        if m>n: raise ValueError(f"a batch should have at most the {n:,} pictures that there are, for their total correlation, "
+                                 f"has {m}: give more pictures, or a smaller bs")
+        parts = kl_parts(step.z, *step.posterior, n, self.estimator)
         return dict(total_correlation=(self.beta-1, parts['total_correlation']))
 
 # %% ../../nbs/discover/68_distill.ipynb #ccfb834b

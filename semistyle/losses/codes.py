@@ -32,10 +32,13 @@ def code_nats(
     sigma:float=.5,  # Deviation of a continuous part
 )->Tensor:           # Nats for each part, the mean over images, [number of parts]
     "How surprised the encoder is by each part of a code, -ln Q (Chen et al. 2016, eq. 5)"
+    if not sigma>0: raise ValueError(f"sigma should be above 0, got {sigma}")
     if read.shape!=c.shape: raise ValueError(f"`read` should be shaped like `c`, {[*c.shape]}, got {[*read.shape]}")
     sizes = [*categories,c.shape[1]-sum(categories)]
     if sizes[-1]<0:
         raise ValueError(f"categories should have at most the {c.shape[1]} columns of `c`, got {[*categories]}")
+    if min(sizes[:-1], default=2)<2:
+        raise ValueError(f"categories should have at least 2 values each, got {[*categories]}: leave the others out")
     *logits,mu = read.float().split(sizes, 1)
     *cats,rest = c.split(sizes, 1)
     wrong = [-(o*l.log_softmax(1)).sum(1).mean() for o,l in zip(cats, logits)]
@@ -48,11 +51,10 @@ def code_information(
     categories=(),   # Number of values of each category
 )->Tensor:           # Nats for each part, at most ln of its number of values for a category, [number of parts]
     "A lower bound of what the images tell of each part of their code, with the best deviation for each continuous part"
-    k = len(categories)
+    k,wrong = len(categories),code_nats(read, c, categories)
     miss = (read-c)[:,sum(categories):].float().square().mean(0).sqrt().clamp_min(1e-6)
     known = torch.tensor([math.log(m) for m in categories]+[0.]*len(miss), device=c.device)
-    wrong = code_nats(read, c, categories)[:k]
-    return known-torch.cat([wrong,miss.log()+math.log(2*math.pi*math.e)/2])
+    return known-torch.cat([wrong[:k],miss.log()+math.log(2*math.pi*math.e)/2])
 
 # %% ../../nbs/losses/31_codes.ipynb #3d9231f5
 def mix_shares(

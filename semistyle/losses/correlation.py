@@ -81,6 +81,9 @@ def ratio_loss(
     shuffled:Tensor, # Logits of codes from `permute_dims`, [N',2]
 )->Tensor:           # Nats, at least 0; ln 2 for one who cannot tell
     "What the discriminator pays, half for codes and half for shuffled ones (Kim and Mnih 2018, alg. 2)"
+    for k,v in dict(codes=codes, shuffled=shuffled).items():
+        check_shape(v, k, 'N 2')
+        if not len(v): raise ValueError(f"{k} should be logits of at least one code, got none: give a batch")
     def wrong(logits, is_shuffled):
         return F.cross_entropy(logits.float(), torch.full((len(logits),), is_shuffled, device=logits.device))
     return (wrong(codes, 0)+wrong(shuffled, 1))/2

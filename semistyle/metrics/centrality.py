@@ -7,6 +7,7 @@ __all__ = ['centrality', 'model_centrality', 'rank_models']
 
 # %% ../../nbs/metrics/57_centrality.ipynb #a7c98fa6
 from collections.abc import Callable
+from pathlib import Path
 import numpy as np,torch
 from ..core import check_number,checked,seeded
 from ..models.checkpoint import load_model
@@ -60,6 +61,10 @@ def rank_models(
     seed:int=0,    # Chooses codes, latents and votes
 )->list:           # A dict for each: `model`, `centrality`; the best first
     "Order models that were trained without labels by ModelCentrality"
+    models = [models] if isinstance(models, (str,Path)) else list(models)
+    if len(models)<2:
+        raise ValueError(f"models should be two or more folders or names, got {len(models)}: nothing agrees or disagrees "
+                         "with one alone")
     saved = [load_model(o) for o in models]
     for name,m in zip(models, saved):
         if not m.networks.keys()>={'generator','discriminator'} or not hasattr(m.discriminator, 'encode') or not m.generator.c_dim:

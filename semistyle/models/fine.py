@@ -127,14 +127,18 @@ class FineGenerator(Generator):
         img:Tensor # Real pictures, [n,C,H,W] in [-1,1]; the first so many as there are `examples`
     ):
         "Take pictures for those who pass none"
-        self.synthesis.examples.copy_(((img[:len(self.synthesis.examples)].float()+1)*127.5).round().clamp(0, 255).to(torch.uint8))
+        n = len(self.synthesis.examples)
+        if img.shape[1:]!=self.synthesis.examples.shape[1:] or not len(img)>=n>0:
+            raise ValueError(f"img should be {max(n, 1)} or more pictures of {[*self.synthesis.examples.shape[1:]]}, got "
+                             f"{[*img.shape]}: repeat some, or resize them")
+        self.synthesis.examples.copy_(((img[:n].float()+1)*127.5).round().clamp(0, 255).to(torch.uint8))
 
     def on(self,
         x:Tensor # Pictures, [n,C,H,W] in [-1,1]; kept as bytes
     ):           # A copy that draws from these
         "The same generator with other pictures as its examples, for whatever asks it with styles"
         res = deepcopy(self)
-        res.synthesis.examples = x.new_empty(x.shape, dtype=torch.uint8)
+        res.synthesis.examples = x.new_empty((len(x), *self.synthesis.examples.shape[1:]), dtype=torch.uint8)
         res.keep_examples(x)
         res.mapping.n_examples = len(x)
         return res

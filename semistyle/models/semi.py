@@ -9,7 +9,7 @@ __all__ = ['SemiDiscriminator', 'ProjectionDiscriminator', 'semi_networks']
 import math
 import torch, torch.nn.functional as F
 from torch import nn,Tensor
-from ..core import check_pictures
+from ..core import check_pictures,check_shape
 from .layers import EqualLinear,EqualConv2d,SQRT2,minibatch_std
 from .stylegan import Generator,Discriminator
 
@@ -36,6 +36,9 @@ class SemiDiscriminator(Discriminator):
         init_args = {k:v for k,v in locals().items() if k not in ('self','__class__')}
         super().__init__(img_resolution, img_channels, channel_base, channel_max, blur, mbstd_group, patch, order)
         if readout not in _READOUTS: raise ValueError(f"readout should be one of {_READOUTS}, got {readout!r}")
+        if sum(categories)>c_dim or min(categories, default=2)<2:
+            raise ValueError(f"categories should have 2 or more values each, and together at most the {c_dim} columns of a "
+                             f"code, got {[*categories]}")
         self.init_args,self.c_dim,self.readout,self.categories = init_args,c_dim,readout,tuple(categories)
         ch = self.widths[-1]
         if pairs: self.pair_conv,self.pair_head = EqualConv2d(2*ch, ch),self._hidden(ch, pairs)
@@ -91,6 +94,7 @@ class ProjectionDiscriminator(Discriminator):
 
     def logits_of(self, h, c):
         "Logits [N] of the trunk's maps together with codes [N,c_dim] in [0,1]"
+        check_shape(c, 'c', f'{len(h)} {self.c_dim}')
         h = F.leaky_relu(self.head_conv(minibatch_std(h, self.mbstd_group)), 0.2).flatten(1)
         phi = self.head[1](self.head[0](h))
         return (self.head[2](phi)[:,0]+(self.embed(2*c-1)*phi).sum(1)/math.sqrt(phi.shape[1])).float()
