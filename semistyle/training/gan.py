@@ -170,7 +170,10 @@ class SharedPart(LossTerm):
         cr_weight:float=1., # Weight in both phases
         gap:float=.95,      # At the start, least distance of the other parts; it falls to 0
         closed:float=.5,    # ... at this share of the run
-    ): store_attr()
+    ):
+        check_number(cr_weight, 'cr_weight'); check_number(closed, 'closed', above=True)
+        if not 0<=gap<1: raise ValueError(f"gap should be from 0 to below 1, got {gap}")
+        store_attr()
     def weight(self, phase): return self.cr_weight
     def gap_now(self):
         "The least distance at this point of the run"
