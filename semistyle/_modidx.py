@@ -3080,6 +3080,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                                                                                             'semistyle/runs/export.py'),
                                        'semistyle.runs.export.ExportedGenerator.inputs': ( 'runs/export.html#exportedgenerator.inputs',
                                                                                            'semistyle/runs/export.py'),
+                                       'semistyle.runs.export._along': ('runs/export.html#_along', 'semistyle/runs/export.py'),
                                        'semistyle.runs.export._b64': ('runs/export.html#_b64', 'semistyle/runs/export.py'),
                                        'semistyle.runs.export._check_page': ('runs/export.html#_check_page', 'semistyle/runs/export.py'),
                                        'semistyle.runs.export._code_sliders': ( 'runs/export.html#_code_sliders',

@@ -263,6 +263,15 @@ def _with_keys(sliders):
         keys.append(next(k for k in chain([o['name']], (f"{o['name']} {i}" for i in count(2))) if k not in keys))
     return [o | dict(key=k) for o,k in zip(sliders, keys[1:])]
 
+def _along(model, directions, named):
+    "The directions that a page moves along, if any"
+    if named and not directions: return None
+    try: return find_directions_of(directions, model)
+    except ValueError as e:
+        if directions or not getattr(model.space, 'categories', ()): raise
+        raise ValueError(f"the codes of {model.path} should be numbers alone for a page, have categories: turn these in Jupyter "
+                         "(CodeSliders), or give directions to move along") from e
+
 def page_spec(
     model:SavedModel,      # With a `generator`
     directions=None,       # A folder or file of them, see `find_directions_of`; those beside a model without named factors by default
@@ -272,7 +281,7 @@ def page_spec(
 )->dict:                   # What the page is told: sliders, latents, codes and moves
     "What can be moved in a model's pictures, and where it starts"
     g,named = model.generator,_code_sliders(model)
-    along = find_directions_of(directions, model) if directions or not named else None
+    along = _along(model, directions, named)
     if along is not None: check_owner(along, g)
     z,c = model.sampler().points(check_number(n, 'n', 1, 1000, True), seed)
     if c is None: c = torch.zeros(n, 0)
