@@ -45,6 +45,17 @@ def test_a_category_among_the_codes_is_saved_shown_and_turned(tmp_path):
     refuses('semistyle_eval', out/'model', '--metrics', 'encoder', says=['nobody has named the parts of its code'])
     assert run('semistyle_train', '--resume', '--out', out).code==0
 
+def test_a_category_alone(tmp_path):
+    "A code may be a category and nothing else; it is shown, turned and resumed, and a page of sliders says why there is none"
+    out = tmp_path/'r'
+    res = run('semistyle_train', '--preset', 'info-digits-8', '--set', 'continuous=0', '--kimg', .1, '--out', out)
+    assert res.code==0, res.err
+    m = load_model(out/'model')
+    assert m.space==CodeSpace([10]) and m.generator.c_dim==10 and [*CodeSliders(m.generator, m.space).values]==['category 0']
+    assert run('semistyle_show', out/'model', '--out', tmp_path/'t.png').code==0
+    assert run('semistyle_train', '--resume', '--out', out).code==0
+    refuses('semistyle_export', out/'model', '--page', tmp_path/'page', says=['should be numbers alone for a page, have categories'])
+
 @pytest.mark.slow
 def test_one_category_turns_the_digit():
     "Chen et al. 2016, figure 2: without a label. A classifier of true digits reads what each category draws, matched one to one"
