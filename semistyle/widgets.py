@@ -195,11 +195,11 @@ class CodeSliders(Sliders):
         code=None,     # Value of each factor to start from, [n_factors]; 0.5 each by default
         **kwargs       # How to show them, see `Sliders`
     ):
-        names = list(space.names)
-        if g.c_dim!=space.c_dim:
-            raise ValueError(f"space should name the {g.c_dim} factors of the generator's code, has {space.c_dim}: "
+        known = getattr(space, 'c_dim', 0)
+        if not g.c_dim or g.c_dim!=known:
+            raise ValueError(f"space should name the {g.c_dim} factors of the generator's code, has {known}: "
                              "take that of the saved model, or sliders along directions")
-        self.space = space
+        self.space,names = space,list(space.names)
         code = torch.full((len(names),), .5) if code is None else torch.as_tensor(code, dtype=torch.float32)
         check_shape(code, 'code', f'{len(names)}')
         z = torch.randn(n, g.z_dim, generator=torch.Generator().manual_seed(seed)).to(g.w_avg.device)

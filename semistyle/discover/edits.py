@@ -228,6 +228,7 @@ def photo_edit(self:SavedModel,
     if not hasattr(g, 'on'):
         raise ValueError(f"{self.path.name} should turn given pictures, makes them from nothing: project them, and use "
                          "projection_edit")
+    if not len(x): raise ValueError("x should be at least one picture, got none")
     codes = self.discriminator.encode(x).clamp(0, 1).cpu()
     ws = code_styles(g, codes)
     ws[:,0] = torch.arange(len(x))[:,None]                             # the first style says which picture
