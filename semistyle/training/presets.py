@@ -8,18 +8,19 @@ __all__ = ['presets', 'kinds', 'labelled_kinds', 'get_preset', 'departures', 'co
 
 # %% ../../nbs/training/44_presets.ipynb #20496866
 import inspect
-import math
+import math,sys
 import numpy as np
 from fastcore.foundation import L
 from ..core import check_number
 from ..data.factors import CodeSpace,choose_factors
-from ..data.loaders import FactorLoader,label_codes,split_labels
+from ..data.loaders import FactorLoader,label_codes,split_labels,unseen_values
 from ..data.open import load_dataset
 from ..models.fine import FineDiscriminator,FineGenerator
 from ..models.semi import ProjectionDiscriminator,SemiDiscriminator
 from ..models.stylegan import Generator,Discriminator
 from ..models.stylegan2 import StyleGAN2Generator,StyleGAN2Discriminator
 from ..models.variants import GrowingDiscriminator,GrowingGenerator,GrowingProjectionDiscriminator,GrowingSemiDiscriminator
+from ..processes import rank
 from .gan import StyleGANLearner,AdversarialLoss,CodeInformation,UnsupervisedCode,SupervisedCode
 from .gan import MixUpSmoothness,CutMixSmoothness,CutoutSmoothness,MixUp,LabelledImages,LazyR1,LazyR2,ProjectionLoss,RelativisticLoss,SharedPart
 from .callbacks import GeneratorEMA,CosineDecay,DivergenceWatch,ProgressiveGrowing,StyleMixing
@@ -304,6 +305,7 @@ def gan_learner(
                          f"{space.n_factors}: give more parts, or set cr_weight=0")
     prior = _code_prior(p, world, space, loader.split)
     if p['kind']=='fine': _show_examples(g, world, seed)
+    if p['kind'] in labelled_kinds and loader.split: _say_unseen(world, loader.split)
     learn = (FineLearner if p['kind']=='fine' else StyleGANLearner)(loader, g, d,
                                                                     [*preset_terms(p), *_beside(p), *L(cbs)],
                                                                     p['lr_g'], p['lr_d'],
@@ -329,7 +331,11 @@ def _fitting(world, p):
     if world.resolution!=p['img_resolution']:
         raise ValueError(f"world should have the preset's resolution {p['img_resolution']}, got {world.resolution}; "
                          f"load_dataset({world.name!r}, resolution={p['img_resolution']}) has it")
-    return choose_factors(world, p['factors']) if p.get('factors') else world
+    try: return choose_factors(world, p['factors']) if p.get('factors') else world
+    except ValueError as e:
+        if not world.labelled: raise
+        fit = f'fine-{world.name}-{world.resolution}'
+        raise ValueError(f"{e}: name some of these" + f", or choose the preset {fit!r}"*(fit in presets)) from None
 
 def _show_examples(g, world, seed):
     "Give a generator that turns pictures some of the world's"
@@ -344,6 +350,13 @@ def _code_prior(p, world, space, labels):
                                             "got True: give more by eta")
         return label_codes(world, labels)
     return space.sample_codes if p['kind']=='info' or p['kind'] in labelled_kinds and p['grid_codes'] else None
+
+def _say_unseen(world, labels):
+    "Which values of which factors no label shows, in a sentence"
+    if not (lost := unseen_values(world, labels)) or rank(): return
+    def some(v): return ', '.join(f'{o:g}' for o in v[:8]) + f' and {len(v)-8} more'*(len(v)>8)
+    print(f"semistyle: none of {len(labels):,} labels shows {'; '.join(f'{k} {some(v)}' for k,v in lost.items())}: "
+          "what the code means there is a guess; raise eta, or label such pictures", file=sys.stderr)
 
 def _batches(world, p, seed):
     "Batches, some with labels where the settings ask for it"
