@@ -185,7 +185,7 @@ def semistyle_demo(
 @call_parse
 def semistyle_train(
     out:str='',           # The run's folder; by default runs/<preset>-seed<seed>
-    world:str=None,       # A world or published set by name, or the path of a packed store, an author's file, a folder or zip
+    world:str=None,       # A world or published set by name, or the path of a packed store, an author's file, a folder or zip; by default the preset's, or robot
     labels:str=None,      # CSV (file,attribute,...) or dataset.json for a folder of images, or "folders"
     resolution:int=None,  # Side of the images; the preset's by default
     fit:str=None,         # Make images from files square: crop, or pad

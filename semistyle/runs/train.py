@@ -78,8 +78,7 @@ def parse_settings(
 # %% ../../nbs/runs/70_train.ipynb #a0455672
 # What a preset says of its data
 _data_of = {'celeba-256': dict(world='celeba', filter='lanczos'), 'celeba-64': dict(world='celeba')} | {
-    k:dict(world=k.split('-')[-2])
-    for k in presets if k.split('-')[0] in ('info','infogan','fine','acgan','projection') and k.count('-')>1 and k.split('-')[-2]!='star'}
+    k:dict(world=o) for k in presets if (o := f'-{k}'.split('-')[-2]) in ('robot','room','shapes','sprites','digits')}
 
 def _suited(p, ds, given):
     "Settings of a preset, suited to a data set where they are not among those `given`"
@@ -217,6 +216,14 @@ def _dressing(run):
     if 'data' in run or not run['world'].startswith('sprites-'): return {}
     return load_world(run['world'], run['settings']['img_resolution']).dressing or {}
 
+def _usual_preset(world, size):
+    "The preset of a world where none was named; those that fit it in a refusal where there is none"
+    if (name := f'{world}-{size}') in presets: return name
+    fit = [k for k,p in presets.items() if p['img_resolution']==size]
+    own = [k for k in fit if world.split('-')[0] in k.split('-')] or fit
+    if not own: return name
+    raise ValueError(f"preset should be one of those for {size}x{size}, {', '.join(own)}, since {world} has none of its own: name one")
+
 def _new_run(asked, items, settings, options, command):
     "A run, of a preset with some settings replaced"
     of = _data_of.get(asked['preset'], {})
@@ -225,7 +232,7 @@ def _new_run(asked, items, settings, options, command):
     if name and options:
         raise ValueError(f"{next(iter(options))} should be given for a data set from files, the world {name!r} is "
                          "rendered: leave it out")
-    size,preset = asked['img_resolution'],asked['preset'] or f"{name or 'robot'}-{asked['img_resolution'] or 32}"
+    size,preset = asked['img_resolution'],asked['preset'] or _usual_preset(name or 'robot', asked['img_resolution'] or 32)
     given = parse_settings(items, get_preset(preset)) | settings
     p = _spelled(get_preset(preset, **given))
     if size not in (None,p['img_resolution']):
@@ -241,7 +248,7 @@ def _new_run(asked, items, settings, options, command):
 # %% ../../nbs/runs/70_train.ipynb #6cd998ba
 def plan_run(
     out,                # The run's folder
-    world=None,         # A world by name, or a data set as `load_dataset` takes it, or opened; 'robot' if None
+    world=None,         # A world by name, or a data set as `load_dataset` takes it, or opened; the preset's, or 'robot', if None
     preset:str=None,    # Name of a preset; by default the world's with this resolution, of a data set the robot's
     resolution:int=None,# Side of the images; by default the preset's
     seed:int=None,      # Of everything; 0 if None
@@ -285,9 +292,7 @@ def run_notes(
     if 'eta' not in run['settings']: return [f'{what}; labels are not read']
     if not taught: return [f'{what}, no labels, so a code without names is learned (Info-StyleGAN)']
     few = min(taught, key=lambda o: o['labelled'])
-    return [*(f"{o['name']}: {o['unseen']} of {o['values']} values are in none of {o['labelled']:,} labels"
-              for o in taught if o['unseen'] and o['values']<=33),
-            f"{what}, labels for {100*run['settings']['eta']:g} %, fewest of {few['name']} ({few['labelled']:,})"]
+    return [f"{what}, labels for {100*run['settings']['eta']:g} %, fewest of {few['name']} ({few['labelled']:,})"]
 
 # %% ../../nbs/runs/70_train.ipynb #a1a3b726
 class LossLog(Callback):
