@@ -1,5 +1,6 @@
 "Compiled kernels against the formula step by step: with noise, in float32, differentiated twice, and without a compiler."
-import os,subprocess,sys
+import io,os,subprocess,sys
+from contextlib import redirect_stderr
 import pytest,torch
 from semistyle.models import kernels as K
 from semistyle.models.stylegan import StyledLayer
@@ -13,8 +14,11 @@ def one_thread():
 
 @pytest.fixture(scope='module')
 def compiled():
-    "The kernels, compiled once for this module; the tests are skipped, and say so, where there is no compiler"
-    ok = all(K._probe(dtype, noise) for dtype in (torch.bfloat16,torch.float32) for noise in (False,True))
+    "The kernels, compiled once for this module; the tests are skipped, and say so, where there is no compiler, but not where numbers differ"
+    K._probe.cache_clear()
+    with redirect_stderr(io.StringIO()) as said:
+        ok = all([K._probe(dtype, noise) for dtype in (torch.bfloat16,torch.float32) for noise in (False,True)])
+    assert 'differ' not in said.getvalue(), said.getvalue()
     if not ok: pytest.skip('this machine has no compiler that torch.compile can use')
 
 def maps(n, c, r, dtype, channels=None):
@@ -89,6 +93,16 @@ def test_where_no_gradient_is_asked_nothing_is_compiled():
     with K.use_kernels(), torch.no_grad(): assert not K.kernels_for(x)
     with K.use_kernels(): assert not K.kernels_for(maps(1, 4, 4, torch.float32).requires_grad_())
 
+@pytest.mark.parametrize('wrong', ['value','gradient'])
+def test_kernels_that_differ_are_not_used(monkeypatch, capsys, wrong):
+    "The probe compares values and gradients; what stands in for compiled code here is off by a tenth"
+    def forward(*a): y,*rest = K._forward(*a); return y*(1.1 if wrong=='value' else 1.),*rest
+    def backward(*a): dx,*rest = K._backward(*a); return dx*(1.1 if wrong=='gradient' else 1.),*rest
+    for fns,ok in (((forward,backward),False), ((K._forward,K._backward),True)):
+        monkeypatch.setattr(K, '_compile', lambda: fns)
+        assert K._probe.__wrapped__(torch.float32, True)==ok
+        assert ('are not compiled (they differ from the steps in' in capsys.readouterr().err)==(not ok)
+
 WITHOUT = """
 import torch
 from semistyle.models import kernels as K
@@ -102,9 +116,13 @@ for _ in range(2): a = run(True)
 assert all(torch.equal(o, p) for o,p in zip(a, run(False), strict=True))
 """
 
-def test_without_a_compiler(tmp_path):
-    "One sentence says so, and the layer computes what it computes without kernels, bit for bit"
-    env = os.environ | dict(CXX=str(tmp_path/'missing-c++'), TORCHINDUCTOR_CACHE_DIR=str(tmp_path), OMP_NUM_THREADS='1')
+@pytest.mark.parametrize('compiler', [None,'#!/bin/sh\nexit 1','#!/bin/sh\nwhile [ $# -gt 0 ]; do [ "$1" = -o ] && echo no code > "$2"; shift; done'],
+                         ids=['none','fails','no-code'])
+def test_without_a_compiler(tmp_path, compiler):
+    "There is none, it fails, or what it writes is no code: one sentence says so, and the layer computes what it computes without kernels, bit for bit"
+    cxx = tmp_path/'c++'
+    if compiler: cxx.write_text(compiler+'\n'); cxx.chmod(0o755)
+    env = os.environ | dict(CXX=str(cxx), TORCHINDUCTOR_CACHE_DIR=str(tmp_path/'cache'), OMP_NUM_THREADS='1')
     p = subprocess.run([sys.executable, '-c', WITHOUT], env=env, text=True, capture_output=True, timeout=300)
     assert p.returncode==0, p.stderr
     said = [o for o in p.stderr.splitlines() if o.startswith('semistyle:')]
