@@ -105,8 +105,8 @@ def unlike(config):
     "What is not as in the paper, where a paper's name stands on the card, and what a setting does where that was measured"
     if (kind := config.get('settings', {}).get('kind')) not in ('semi','fine'): return []
     effect,preset = effects() if kind=='semi' else ({},None)
-    what = ['The last column is measured on `robot-32`: how much MIG-gen changes where that setting alone is as in the paper (no growing at all, '
-            f"for growing), from what the preset has after {preset[0]['kimg']:.0f} thousand pictures, "
+    what = ['The last column is measured on `robot-32`: how much MIG-gen changes where that setting is as in the paper and all others stay (no growing at all, for growing; '
+            f"the mapping network's two together, and the rates with Adam's betas; a code embedded to 32 numbers), from what the preset has after {preset[0]['kimg']:.0f} thousand pictures, "
             f"{', '.join(format(r['mig_gen'], '.3f') for r in preset)} in {len(preset)} run{'s'*(len(preset)>1)}. Blank: not measured.\n"] if preset else []
     more = ' change of MIG-gen |' if preset else ''
     return ['\n## Not as in Nie et al. (2020)\n', *what, f'| setting | paper | here |{more}', '|---|---|---|'+'---|'*bool(more),
