@@ -62,6 +62,14 @@ def test_saved_outputs(nb):
     assert not draws or any('image/png' in o.get('data', {})
                             for o in outs), 'draws, but holds no picture: run tools/run_nbs.py'
 
+@pytest.mark.parametrize('nb', [o for o in NBS if o.parent.name=='papers'], ids=lambda o: o.stem)
+def test_a_papers_page_ends_in_its_claims(nb):
+    "Its last section is the table of claims, computed"
+    cells = json.loads(nb.read_text())['cells']
+    last = max(i for i,c in enumerate(cells) if ''.join(c['source']).startswith('## '))
+    assert re.match("## (The paper's claims|Claims)\n", ''.join(cells[last]['source'])), nb.name
+    assert any('claim_row(' in ''.join(c['source']) for c in cells[last:])
+
 def test_a_notebook_imports_only_lower_numbers():
     "The number of a notebook is its place in the order of imports"
     place = lambda nb: re.match(r'\d+[a-z]*', nb.name)[0]  # 02_, 02b_, 02c_, 03_
@@ -167,5 +175,7 @@ def test_wheel(tmp_path):
     cmd = [sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation', '-w', str(tmp_path),
            str(src)]
     subprocess.run(cmd, check=True)
-    with zipfile.ZipFile(next(tmp_path.glob('*.whl'))) as z: names = {n for n in z.namelist() if '.dist-info/' not in n}
+    wheel = next(tmp_path.glob('*.whl'))
+    assert wheel.stat().st_size < 15e6, 'the shipped models should leave the package under 15 MB'
+    with zipfile.ZipFile(wheel) as z: names = {n for n in z.namelist() if '.dist-info/' not in n}
     assert names == {str(p.relative_to(src)) for p in (src/'semistyle').rglob('*') if p.is_file()}
