@@ -1,4 +1,5 @@
-"""What a rare value does, and what balanced labels do about it (Nie et al. 2020, who name unbalanced data as a limitation).
+"""What a rare value does, and what balanced labels do about it (Nie et al. 2020: methods before separate unbalanced
+factors badly).
 
     python experiments/run.py semi_stylegan_rare --seeds 3
 
