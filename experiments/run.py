@@ -75,6 +75,14 @@ class Row:
         place,made,out = ((self.path, 'computed', 'choose another folder for the results (--out), or move it away')
                           if self.path.exists() else (self.folder, 'started', 'finish it so, or remove that folder'))
         raise Refusal(f"{' and '.join(o)} should be {was}, as {place} was {made} with, got {now}: {out}")
+    def refuse_settings(self):
+        "Where its preset is none, or what is asked for does not fit it: before anything is begun"
+        if 'preset' not in self.settings: return
+        from semistyle.training.presets import check_taught,get_preset
+        try:
+            p = get_preset(self.settings['preset'], **{k:v for k,v in self.asked.items() if k in ('eta','kimg')})
+            check_taught(p | {k:v for k,v in self.how.items() if k in p})
+        except ValueError as e: raise Refusal(f'--set: {e}') from None
     def until(self, train):
         "What a function trains with a callback that ends it when the hours are over"
         clock = clock_until(self.end)
@@ -182,6 +190,7 @@ def main(table:str,     # Name of a module in experiments/tables/
         def why(o): return f', with {said}' if (said := ' '.join(f'{k}={v!r}' for k,(v,_) in o.other().items())) else ''
         return print(*(f'{state(o):6}{o}{why(o)}' for o in every), sep='\n')
     for row in every: row.refuse_other()
+    for row in left(): row.refuse_settings()
     if __name__=='__main__': os.nice(10); os.environ['OMP_NUM_THREADS'] = str(threads)
     for row in left():
         if time.monotonic()>=row.end: break
