@@ -3023,6 +3023,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                                          'semistyle.runs.evaluate.Measure.lacks': ( 'runs/evaluate.html#measure.lacks',
                                                                                     'semistyle/runs/evaluate.py'),
                                          'semistyle.runs.evaluate._better': ('runs/evaluate.html#_better', 'semistyle/runs/evaluate.py'),
+                                         'semistyle.runs.evaluate._between': ('runs/evaluate.html#_between', 'semistyle/runs/evaluate.py'),
                                          'semistyle.runs.evaluate._called': ('runs/evaluate.html#_called', 'semistyle/runs/evaluate.py'),
                                          'semistyle.runs.evaluate._control': ('runs/evaluate.html#_control', 'semistyle/runs/evaluate.py'),
                                          'semistyle.runs.evaluate._encoder': ('runs/evaluate.html#_encoder', 'semistyle/runs/evaluate.py'),

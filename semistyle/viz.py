@@ -357,18 +357,18 @@ def text_table(
 def metric_card(
     name:str,              # Such as 'MIG-gen'
     value:float,           # What was measured
-    better:str='higher',   # Or 'lower'
+    better:str='higher',   # Or 'lower', or 'near 1'
     published:float=None,  # What to compare with
     source:str='published',# Where that comes from
     note:str='',           # Stands below
     top:float=1.,          # Value of a full bar
 )->Html:
     "One measure, large, beside the published one"
-    if better not in ('higher','lower'): raise ValueError(f"`better` should be 'higher' or 'lower', got {better!r}")
+    if better not in ('higher','lower','near 1'): raise ValueError(f"`better` should be 'higher', 'lower' or 'near 1', got {better!r}")
     def at(v): return 0. if v is None or v!=v else round(100*min(max(v/top, 0.), 1.), 1)
     mark,theirs = (None,None) if published is None else (
         xml.B(style=f'left:{at(published)}%'), xml.Div(xml.B(), f'{format_value(published)} {source}'))
-    return _html(xml.Div(xml.Div(name, xml.Small(f'{better} is better'), cls='name'),
+    return _html(xml.Div(xml.Div(name, xml.Small(f"{better} is {'best' if better=='near 1' else 'better'}"), cls='name'),
                          xml.Div(format_value(value), cls='value'),
                          xml.Div(xml.I(style=f'width:{at(value)}%'), mark, cls='bar'),
                          theirs, xml.Div(note), cls='metric'))

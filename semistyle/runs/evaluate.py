@@ -23,7 +23,7 @@ from ..metrics.path import path_name,perceptual_path_length
 from ..metrics.quality import evaluate_quality,quality_name
 from ..metrics.labels import evaluate_labels
 from ..metrics.separability import oracle_attributes,separability
-from ..metrics.control import factor_cosines,spectrum_ratio,turn_ratios
+from ..metrics.control import control_between,factor_cosines,spectrum_ratio,turn_ratios
 from .subject import Subject,seen_by,sources
 from ..viz import text_table
 
@@ -40,6 +40,8 @@ needs = dict(
                'MIG compares two codes or more, here is one'),
     renderer =(lambda s: s.grid and hasattr(s.world, 'render_codes'),
                'its world is no grid of factors, so there is no true picture of a code'),
+    between  =(lambda s: s.grid and hasattr(s.world, 'render_between'),
+               'its world is not rendered, so there is no picture between the values of its factors'),
     disc     =(lambda s: s.discriminator is not None, 'the model holds no discriminator'),
     faces    =(lambda s: s.world is None or not s.world.rendered,
                'the crop is for aligned faces, and its pictures are of a world'),
@@ -149,6 +151,11 @@ def _control(s, n, seed, folder, progress):
     values = {f'cosine_{k}':v for k,v in cosines.items()} | dict(cosine_least=min(cosines.values()),
                                                                  spectrum_ratio=ratio)
     return values,dict(noise_mode='const', latents='one for all pairs of a seed', seed=seed)
+
+@register_measure('between', '', 'render_ratio_between l2_gen_between l2_gen_between_true', 'codes between oracle', 1000, 1000)
+def _between(s, n, seed, folder, progress):
+    res = control_between(s.sampler.of, s.world, s.ask, n, seed)
+    return res | dict(l2_gen_between_true=res.pop('l2_true_between')),dict(codes='anywhere in the range of each factor that has one', seed=seed)
 
 # %% ../../nbs/runs/72_evaluate.ipynb #268c4dc0
 def _factor_metric(name, s, n, seed, folder, progress):

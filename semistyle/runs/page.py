@@ -156,7 +156,9 @@ _measures = dict(mig=('MIG','higher',1.,'of the encoder, on rendered pictures'),
                  l2=('L2','lower',1.5,'of the encoder, on rendered pictures'),
                  mig_gen=('MIG-gen','higher',1.,'what the oracle reads in generated pictures'),
                  l2_gen=('L2-gen','lower',1.5,'what the oracle reads in generated pictures'),
-                 render_ratio=('render ratio','lower',1.,'0: every picture as rendered; 1: the code is ignored'))
+                 render_ratio=('render ratio','lower',1.,'0: every picture as rendered; 1: the code is ignored'),
+                 cosine_least=('least cosine','higher',1.,'between the change of the picture and the true one, of the factor drawn worst'),
+                 spectrum_ratio=('finest detail','near 1',2.,"power at the highest frequencies, as a multiple of true pictures'"))
 
 def _measure_cards(
     metrics:dict, # Measure -> number
