@@ -91,7 +91,9 @@ PUT_BACK = {'g_args.use_noise':'noise', 'style_mixing':'style_mixing', 'g_args.m
             'g_args.c_embed':'embedded_code', 'grid_codes':'free_codes', 'lr_g':'published_rates',
             'lr_d':'published_rates', 'betas':'published_rates',
             # Setting -> the row of the table of departures that has the paper's
-            'r1_gamma':'r1_10', 'fade_reals':'fading_reals', 'grow_kimg':'no_growing', 'grow_share':'no_growing'}
+            'r1_gamma':'r1_10', 'fade_reals':'fading_reals', 'grow_kimg':'no_growing', 'grow_share':'no_growing',
+            'g_args.z_dim':'latents_512', 'g_args.w_dim':'latents_512', 'bs':'batch_32', 'labelled_bs':'batch_32',
+            'decay_start':'constant_rates', 'final_lr':'constant_rates'}
 
 def effects():
     "Setting -> what MIG-gen became where it was as the paper has it; and the preset's own rows. See experiments/tables/semi_stylegan_departures.py"
@@ -106,7 +108,7 @@ def unlike(config):
     if (kind := config.get('settings', {}).get('kind')) not in ('semi','fine'): return []
     effect,preset = effects() if kind=='semi' else ({},None)
     what = ['The last column is measured on `robot-32`: how much MIG-gen changes where that setting is as in the paper and all others stay (no growing at all, for growing; '
-            f"the mapping network's two together, and the rates with Adam's betas; a code embedded to 32 numbers), from what the preset has after {preset[0]['kimg']:.0f} thousand pictures, "
+            f"the mapping network's two together, z with w, both batches, the two of the fall, and the rates with Adam's betas; a code embedded to 32 numbers), from what the preset has after {preset[0]['kimg']:.0f} thousand pictures, "
             f"{', '.join(format(r['mig_gen'], '.3f') for r in preset)} in {len(preset)} run{'s'*(len(preset)>1)}. Blank: not measured.\n"] if preset else []
     more = ' change of MIG-gen |' if preset else ''
     return ['\n## Not as in Nie et al. (2020)\n', *what, f'| setting | paper | here |{more}', '|---|---|---|'+'---|'*bool(more),

@@ -17,6 +17,10 @@ rows = {
     'published_rates': dict(lr_g=2e-3, lr_d=2e-3, betas=(0.,.99)),
     'r1_10':           dict(r1_gamma=10.),
     'fading_reals':    dict(fade_reals=True),
+    'latents_512':     dict(g_args=dict(z_dim=512, w_dim=512)),
+    'batch_32':        dict(bs=32, labelled_bs=32),
+    'constant_rates':  dict(decay_start=1., final_lr=1.),
+    'twice_as_wide':   _both(channel_base=1024, channel_max=256),
     # taken away
     'no_growing':      dict(grow_share=0.),
     'no_blur':         _both(blur=False),
