@@ -118,6 +118,17 @@ def test_the_driver_on_generated_pairs(model, tmp_path, capsys):
         compute(tmp_path/'twice', f'name=n{n} distinct={distinct}')
         assert f'pairs along {n} directions' in capsys.readouterr().out
 
+def test_the_driver_multiplies_posteriors(model, tmp_path):
+    "In the row of rendered pairs, and in one of a generator that is asked for it"
+    def compute(rows, more):
+        driver.main('distill', seeds=1, rows=rows, set=f'kimg=.1 resolution=16 metrics=mig n=500 {more}', out=str(tmp_path), dirty=True)
+    compute('ml_vae_pure group_pure', '')
+    compute('', f"model={model/'m'} pairs=20 store={tmp_path/'s'} directions={model/'d'} average=product name=found")
+    times,plain,found = (read_json(tmp_path/f'{o}-0.json') for o in ('ml_vae_pure','group_pure','found'))
+    assert [o['rows'][0]['average'] for o in (times,plain,found)]==['product','mean','product']
+    assert times['settings']['average']==found['settings']['average']=='product' and 'average' not in plain['settings']
+    assert times['rows'][0]['divergence']!=plain['rows'][0]['divergence'] and times['asked']['average']=='product'
+
 def test_the_command(model, tmp_path):
     res = run('semistyle_distill', str(model/'m'), str(model/'d'), '--out', str(tmp_path/'out'), '--kimg', '.1',
               '--pairs', '20')

@@ -4,7 +4,7 @@
     python experiments/run.py distill --seeds 2 --set "model=MODEL directions=DIRECTIONS name=contra-bi-distinct"
 
 The first trains every row of `rows` on rendered pictures: beta-VAEs, FactorVAE and beta-TCVAE with the weights of their papers, and group-based
-VAEs on pairs of which a share differs in two factors instead of one. The second trains on pairs of a generator and directions that were found in it."""
+VAEs, by the mean of both posteriors or by their product (ML-VAE), on pairs of which a share differs in two factors instead of one. The second trains on pairs of a generator and directions that were found in it."""
 import time
 from pathlib import Path
 
@@ -24,7 +24,8 @@ settings = dict(
     distinct=.3,       # Leave out directions as similar to an earlier one; 0 keeps all
     rule='known',      # How shared dimensions are told; empty: a VAE of single pictures
     pairs=20_000,      # Pairs to draw and pack
-    store='runs/distill-pairs') # Folder for packed pairs
+    store='runs/distill-pairs', # Folder for packed pairs
+    average='mean')    # How shared dimensions are read from both pictures: 'product' is ML-VAE's
 aside = 'keep','store'  # Settings that change nothing in a record
 
 rows = {
@@ -39,11 +40,12 @@ rows = {
     'ada_pure':        dict(rule='adaptive', mixed=0.),
     'ada_mixed_100':   dict(rule='adaptive', mixed=1.),
     'labelled_pure':   dict(rule='labelled', mixed=0.),
+    'ml_vae_pure':     dict(rule='known', mixed=0., average='product'),
 }
 
 def rows_of(settings, given):
     "The rows above, or the one of a generator"
-    return {settings['name']: dict(rule=settings['rule'] or None)} if settings['model'] else rows
+    return {settings['name']: dict(rule=settings['rule'] or None, average=settings['average'])} if settings['model'] else rows
 
 def loader_of(how, world, seed, bs):
     "Where the pictures of a row come from"
@@ -78,7 +80,7 @@ def run_row(row):
         loader = generated(saved, s['directions'], s['distinct'], Path(s['store'])/str(row), s['pairs'], row.seed,
                            s['bs'])
     else: loader = loader_of(how, world, row.seed, s['bs'])
-    start,net = time.monotonic(),dict(lr=s['lr']) | {k:v for k,v in how.items() if k in ('rule','beta')}
+    start,net = time.monotonic(),dict(lr=s['lr']) | {k:v for k,v in how.items() if k in ('rule','beta','average')}
     if 'method' in how: net |= vae_method(how['method'])
     if s['seconds']:
         res = train_vae(loader, seed=row.seed, kimg=1e6, cbs=[TimeBudget(s['seconds'])], progress=False, **net)
@@ -87,7 +89,7 @@ def run_row(row):
     last = {k:res.history[-1][k] for k in ('reconstruction','divergence')}
     row.record(seconds=row.before+time.monotonic()-start, settings=res.settings,
                rows=[dict(method=row.name, world=f'{world.name}-{world.resolution}', seed=row.seed, rule=how['rule'],
-                          mixed=how.get('mixed'),
+                          mixed=how.get('mixed'), average=how.get('average', 'mean') if how['rule'] else None,
                           kimg=round(res.learn.kimg, 3),
                           train_seconds=round(row.before+res.settings['seconds'], 1), **last, **scores)])
     if row.seed==0 and row.name in s['keep'].split():

@@ -23,7 +23,7 @@ from .train import StopAfter
 from ..losses.correlation import estimators,kl_parts,permute_dims,ratio_correlation,ratio_loss
 from ..metrics.factors import evaluate_factors
 from ..models.checkpoint import save_model
-from ..models.vae import CodeDiscriminator,VAE,average_shared,draw_latents,grouped_posterior,likelihoods,prior_kl,shared_rules
+from ..models.vae import CodeDiscriminator,VAE,draw_latents,grouped_posterior,likelihoods,prior_kl,shared_averages,shared_rules
 from ..training.callbacks import CosineDecay,RunBar,SaveState,train_to
 from ..training.learner import KimgLearner,Optimizers,adam
 
@@ -71,15 +71,18 @@ class SharedDimensions(VAETerm):
     "Read from both pictures of a pair the dimensions that they share (Zhu et al. 2022, eq. 22)"
     order = 5
     def __init__(self,
-        rule:str='known', # Of `shared_rules`: which dimensions are shared
+        rule:str='known',    # Of `shared_rules`: which dimensions are shared
+        average:str='mean',  # Of `shared_averages`: how they are read from both; 'product' is ML-VAE's
     ):
         store_attr()
         if rule not in shared_rules: raise ValueError(f"rule should be one of {[*shared_rules]}, got {rule!r}")
+        if average not in shared_averages:
+            raise ValueError(f"average should be one of {[*shared_averages]}, got {average!r}")
     def prepare(self, step):
         if step.k is None:
             raise ValueError("SharedDimensions should be given pairs, got single pictures: use a PairLoader")
         p,q = zip(*[o.chunk(2) for o in step.posterior])
-        p,q = average_shared(p, q, shared_rules[self.rule](p, q, step.k))
+        p,q = shared_averages[self.average](p, q, shared_rules[self.rule](p, q, step.k))
         step.posterior = tuple(torch.cat(o) for o in zip(p, q))
 
 # %% ../../nbs/discover/68_distill.ipynb #af97d149
@@ -334,14 +337,16 @@ def _extras(kimg, minutes, progress, save):
     return more
 
 # %% ../../nbs/discover/68_distill.ipynb #07a8c8bc
-def _vae_terms(loader, rule, likelihood, beta, z_dim):
+def _vae_terms(loader, rule, likelihood, beta, z_dim, average='mean'):
     "The terms of a VAE, group-based where there is a rule"
+    if average!='mean' and not rule:
+        raise ValueError(f"rule should say which dimensions of a pair are shared for average={average!r}, got None: choose one")
     if rule and not isinstance(loader, PairLoader):
         raise ValueError(f"loader should give pairs for rule={rule!r}, is a {type(loader).__name__}: use a PairLoader")
     if getattr(loader, 'split', None) is not None:
         raise ValueError("loader should give pictures without labels, has a `split`: leave it out")
     names = getattr(loader, 'names', ())
-    terms = [*([SharedDimensions(rule)] if rule else []), Reconstruction(likelihood), PriorDivergence(beta)]
+    terms = [*([SharedDimensions(rule, average)] if rule else []), Reconstruction(likelihood), PriorDivergence(beta)]
     if rule=='labelled' and z_dim<len(names):
         raise ValueError(f"z_dim should be at least {len(names)}, a dimension for each of {', '.join(names)}, got "
                          f"{z_dim}")
@@ -370,6 +375,7 @@ def train_vae(
     device='cpu',               # Where to train
     cbs=(),                     # More callbacks
     terms=(),                   # More terms of the loss, such as `TotalCorrelation()`; noted in `settings`
+    average:str='mean',         # How shared dimensions are read from both pictures, one of `shared_averages`
 )->Distilled:                   # `vae`, `encode`, `history`, `settings`
     "Train a VAE, group-based on pairs or plain on pictures"
     for name,v in dict(z_dim=z_dim, width=width, hidden=hidden).items(): check_number(v, name, 1, 2**16, whole=True)
@@ -377,10 +383,11 @@ def train_vae(
     odd = [o for o in terms if not isinstance(o, VAETerm)]
     if odd: raise ValueError(f"terms should be terms of a loss such as TotalCorrelation(), got {odd[0]!r}")
     start,x = time.monotonic(),loader.draw(0)[0]
-    loss = [*_vae_terms(loader, rule, likelihood, beta, z_dim), *terms]
+    loss = [*_vae_terms(loader, rule, likelihood, beta, z_dim, average), *terms]
     data = loader.about() if hasattr(loader, 'about') else {}
     settings = dict(rule=rule, beta=beta, z_dim=z_dim, width=width, hidden=hidden, likelihood=likelihood, lr=lr,
-                    seed=seed, bs=loader.bs, data_seed=loader.seed, **data, **_terms_said(terms))
+                    seed=seed, bs=loader.bs, data_seed=loader.seed, **data, **_terms_said(terms),
+                    **(dict(average=average) if average!='mean' else {}))
     more = _extras(kimg, minutes, progress, save)
     with seeded(seed):
         vae = VAE(x.shape[-1], z_dim, x.shape[1], width, hidden).to(device)
@@ -422,7 +429,7 @@ def distill_encoder(
     if n_pairs and not save:
         raise ValueError(f"save should be a folder for the {n_pairs:,} pairs to be packed, got none: give one, or "
                          "leave n_pairs out")
-    SharedDimensions(rule)  # refuses another before pairs are drawn
+    SharedDimensions(rule, kwargs.get('average', 'mean'))  # refuses others before pairs are drawn
     pairs = GeneratedPairs(g, directions, bs, seed, steps, psi, c)
     kwargs = dict(z_dim=max(10, len(pairs.names))) | kwargs
     if n_pairs: pairs = PackedPairs(pack_pairs(pairs, Path(save)/'pairs', n_pairs, progress), bs, seed)

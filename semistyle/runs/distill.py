@@ -84,7 +84,7 @@ def run_distillation(
                              directions=d.names, settings=res.settings)
 
 # %% ../../nbs/runs/77_distill.ipynb #7437c6aa
-@delegates(train_vae, but=['rule','beta','terms','save','cbs','likelihood'])
+@delegates(train_vae, but=['rule','average','beta','terms','save','cbs','likelihood'])
 def run_vae(
     world,                 # A world by name, or a data set as `load_dataset` takes it
     out,                   # Folder to fill
