@@ -231,12 +231,45 @@ def test_latent_spaces_are_compared(here, row):
     driver.main('stylegan_tables', seeds=1, rows=row, set='kimg=.05 oracle_kimg=.1 n=700')
     res = read_json(here[0]/'results'/'stylegan_tables'/'sprites-noisy-32'/f'{row}-0.json')
     assert {'spread','fd_oracle','ppl_z_full_oracle','ppl_w_end_oracle'} <= res['rows'][0].keys()
+    assert ('pairs_left_out' in res['rows'][0])==(row=='left_out')
 
 def test_what_is_left_out():
     from stylegan_tables import hold_out
     from semistyle.data.open import load_world
     w = hold_out(load_world('sprites', 32).space)
     assert set(w)=={0.,1.} and (w==0).mean()==1/6 # a third of the shapes at half of the sizes
+
+def test_paths_past_what_is_left_out():
+    "Three shapes and four sizes: which lie on either side; and a straight W, in which a path is as long as its ends are apart, beside a Z that is bent in the corner"
+    import torch
+    import stylegan_tables as t
+    from semistyle.data.factors import FactorSpace
+    space = FactorSpace(['shape','scale'], [3,4])
+    codes = torch.from_numpy(space.to_codes(space.to_factors(range(12)))) # shape slowest
+    a,b = t.either_side(codes, space);        assert (a.tolist(),b.tolist())==([8,9],[6,7])
+    a,b = t.either_side(codes, space, False); assert (a.tolist(),b.tolist())==([0,1],[6,7])
+    assert (t.hold_out(space)==0).nonzero()[0].tolist()==[10,11]
+    class Bent(torch.nn.Module):
+        "Codes are shares of a normal law; `high` is a hill over the corner, which only pictures there show"
+        z_dim = 16
+        def __init__(self, high): super().__init__(); self.high = high
+        def mapping(self, z, c=None, truncation_psi=1.):
+            u = torch.special.ndtr(z*(4/z.norm(dim=1, keepdim=True)))
+            return torch.stack([u[:,0], u[:,1], self.high*(u[:,0]-.75).clamp(min=0)*(u[:,1]-.5).clamp(min=0)], 1)[:,None]
+        def synthesis(self, ws, noise_mode='const'): return ws[:,:,None]
+        def forward(self, z, c=None, noise_mode='const'): return self.synthesis(self.mapping(z))
+    def square(x, y): return (x-y).square().sum((1,2,3))
+    square.name = 'square'
+    def lengths(g): return t.around(g, space, lambda img: img[:,0,0,:2], square, 3000, 0)
+    flat,bent = lengths(Bent(0)),lengths(Bent(100))
+    assert flat['pairs_left_out']>300 and flat['pairs_kept']>300
+    # even codes of shapes in [3/4,1] and [1/4,3/4], of sizes in [0,1/2] and [1/2,1]: 3/8 and 1/2 apart, and their variances
+    want = (3/8)**2+(1/4)**2/12+(1/2)**2/12 + (1/2)**2+2*(1/2)**2/12
+    for k in ('left_out','kept'): assert abs(flat[f'ppl_w_around_{k}']-want)<.04
+    assert bent['ppl_w_around_left_out']==flat['ppl_w_around_left_out'] # no end is in the corner
+    assert bent['ppl_z_around_kept']==flat['ppl_z_around_kept'] and bent['ppl_z_around_left_out']>2*bent['ppl_z_around_kept']
+    assert .8<flat['ppl_z_around_left_out']/flat['ppl_z_around_kept']<1.25
+    assert t.around(Bent(0), space, lambda img: 0*img[:,0,0,:2], square, 100, 0)==dict(pairs_left_out=0., pairs_kept=0.)
 
 @pytest.mark.parametrize('row,missing', [('eta_0.5',0.),('eta_2.5_known_75',.25)])
 def test_forty_attributes(here, row, missing):

@@ -5,7 +5,8 @@
 
 All rows have the same number of images, widths and rates; they differ in the generator, its noise, its mixing and its mapping network. Rows can be
 compared where their Frechet distances are alike: a generator that has lost its variety has short paths and constant attributes, and its row says
-nothing. Distances and attributes are those of an oracle of the world, which is trained first."""
+nothing. Figure 6 asks where the latent space is bent: the rows `left_out` and `mixing_90` also have the lengths of paths between pictures on either
+side of the combination left out, and of another one. Distances and attributes are those of an oracle of the world, which is trained first."""
 import time
 
 settings = dict(
@@ -35,6 +36,7 @@ sets = dict(
         'left_out':      dict(**_mixed, left_out=True),
         'path_term':     dict(**_mixed, path=True)}) # "could easily be used" as a regulariser: path length is one
 rows = {k:v for o in sets.values() for k,v in o.items()}
+turned = 'left_out','mixing_90' # The row with a combination left out and the one without: also paths around that combination, and around another
 common = dict(bs=16, lr_g=1e-2, lr_d=4e-3, betas=(0.,.99), r1_gamma=1., final_lr=.1, grow_share=0.)
 widths = dict(channel_base=512, channel_max=64)
 
@@ -74,8 +76,36 @@ def variety(g, world, n=500):
     real = world.tensor(np.random.default_rng(0).choice(len(world), n, replace=False))
     return float(Sampler(g).images(n).std(0).mean()/real.std(0).mean())
 
-def measure(g, world, oracle, seed, n):
-    "Variety, Frechet distance, path lengths, separability in Z and W; all with the features or the attributes of the oracle"
+def either_side(codes, space, last=True, one=0, other=1):
+    """Numbers of the pictures on either side of a combination, by their codes: a factor's last value (or first) with the lower half of another's,
+    and its neighbour with the upper half. The way from one to the other is past the last (or first) value with the upper half"""
+    import numpy as np
+    f = space.from_codes(codes)
+    end,beside = (space.sizes[one]-1,space.sizes[one]-2) if last else (0,1)
+    upper = f[:,other]>=space.sizes[other]/2
+    return np.flatnonzero((f[:,one]==end) & ~upper),np.flatnonzero((f[:,one]==beside) & upper)
+
+def around(g, space, oracle, distance, n, seed, least=20):
+    "Path lengths in Z and W between pictures on either side of the combination that `hold_out` leaves out, and of one that it keeps; of those with enough pictures"
+    import numpy as np,torch
+    from semistyle.core import seeded
+    from semistyle.metrics.path import perceptual_path_length
+    from semistyle.models.sampling import Sampler
+    with seeded(seed): latents,img = Sampler(g).latents(n)
+    with torch.no_grad(): codes = torch.cat([oracle(o) for o in img.split(250)])
+    res,rng = {},np.random.default_rng(seed)
+    for name,last in (('left_out',True), ('kept',False)):
+        a,b = map(rng.permutation, either_side(codes, space, last))
+        m = min(len(a), len(b)); res[f'pairs_{name}'] = float(m)
+        if m<least: continue
+        for o in 'zw':
+            lengths = perceptual_path_length(g, distance, o, 'full', n=n, seed=seed, ends=[latents['z'][k[:m]] for k in (a,b)])
+            res[f'ppl_{o}_around_{name}'] = lengths[f'ppl_{o}_full_{distance.name}_between']
+    return res
+
+def measure(g, world, oracle, seed, n, past=False):
+    """Variety, Frechet distance, path lengths, separability in Z and W; all with the features or the attributes of the oracle. Where asked to, also
+    path lengths past the combination left out"""
     from semistyle.models.features import OracleFeatures,PerceptualDistance,pooled
     from semistyle.metrics.path import perceptual_path_length
     from semistyle.metrics.quality import evaluate_quality
@@ -92,6 +122,7 @@ def measure(g, world, oracle, seed, n):
                              progress=False)
     except ValueError as e: # all pictures alike: what is measured of the others must not be lost
         if 'hold two classes' not in str(e): raise
+    if past: res |= around(g, world.space, oracle, distance, n, seed)
     return {k:v for k,v in res.items() if isinstance(v, float)}
 
 def run_row(row):
@@ -105,7 +136,7 @@ def run_row(row):
     start,learn = time.monotonic(),make(world, row.seed, **row.how)
     row.fit(learn, s['kimg'])
     seconds = row.before+time.monotonic()-start
-    numbers = measure(learn.generator_ema.g_ema, world, model.oracle, row.seed, s['n'])
+    numbers = measure(learn.generator_ema.g_ema, world, model.oracle, row.seed, s['n'], row.name in turned)
     row.record(seconds=seconds, oracle={k:model.config[k] for k in ('l2','kimg')},
                rows=[dict(method=row.name, world=name, seed=row.seed, kimg=round(learn.kimg, 3), n=s['n']) | numbers])
     return {k:round(v, 3) for k,v in numbers.items()}

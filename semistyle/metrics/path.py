@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np, torch
 from fastprogress import progress_bar
 from torch import Tensor,nn
-from ..core import check_floats,check_number,checked
+from ..core import check_floats,check_number,check_shape,checked
 from ..models.sampling import Sampler,draw_codes,measuring
 
 # %% ../../nbs/metrics/52_path.ipynb #618a84a5
@@ -67,9 +67,9 @@ def _both(draw, ends, noise):
     return out
 
 # %% ../../nbs/metrics/52_path.ipynb #61c8705c
-def _steps(g, space, sampling, noise, eps, n, codes, device):
+def _steps(g, space, sampling, noise, eps, n, codes, device, ends=None):
     "Pictures at both ends of `n` steps"
-    z = torch.randn(2*n, g.z_dim).to(device)
+    z = (torch.randn(2*n, g.z_dim) if ends is None else torch.cat(ends)).to(device)
     t = (torch.rand(n, 1) if sampling=='full' else torch.zeros(n, 1)).to(device)
     c = draw_codes(g, n, None, codes)
     c = c if c is None else c.to(device)
@@ -91,10 +91,11 @@ def path_name(
     crop:bool=False,        # Whether the face was cut out
     noise:str='pair',       # 'pair', 'const' or 'none'
     epsilon:float=1e-4,     # Length of the step
+    between:bool=False,     # Whether both ends of each walk were given
 )->str:                     # Such as 'ppl2_wend' or 'ppl_w_end_disc'
     "What a path length may be called"
-    if (features,noise,epsilon)==('lpips_vgg','pair',1e-4): return f"ppl{'' if crop else '2'}_{space}{sampling}"
-    more = ['crop']*crop + [noise]*(noise!='pair') + [f'eps{epsilon:g}']*(epsilon!=1e-4)
+    if (features,noise,epsilon,between)==('lpips_vgg','pair',1e-4,False): return f"ppl{'' if crop else '2'}_{space}{sampling}"
+    more = ['crop']*crop + [noise]*(noise!='pair') + [f'eps{epsilon:g}']*(epsilon!=1e-4) + ['between']*between
     return '_'.join(['ppl', space, sampling, features, *more])
 
 # %% ../../nbs/metrics/52_path.ipynb #2c9e7344
@@ -111,24 +112,38 @@ def path_distances(
     epsilon:float=1e-4,      # Length of a step
     seed:int=0,              # Chooses latents, codes and noise; a result also depends on `bs`
     bs:int=50,               # Steps at a time
-    progress:bool=False      # Show a progress bar
+    progress:bool=False,     # Show a progress bar
+    ends=None                # Where walks begin and where they end, each z [m,z_dim], taken in turn; drawn by default
 )->np.ndarray:               # Distances divided by `epsilon` squared, float64 [n]
     "What each step changes, before trimming"
     for name,val,ok in (('space',space,'z w'), ('sampling',sampling,'full end'), ('noise',noise,'pair const none')):
         if val not in ok.split(): raise ValueError(f"{name} should be one of {ok.split()}, got {val!r}")
     check_number(epsilon, 'epsilon', 0, 1, above=True)
+    if ends is not None: ends = _check_ends(ends, g.z_dim)
     device = Sampler(g).device
     out,done,sizes = np.empty(n),0,[min(bs, n-i) for i in range(0, n, bs)]
     with measuring(g), torch.random.fork_rng(range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         for m in progress_bar(sizes) if progress else sizes:
             a,b = (_prepare_images(o.float() if o.dtype!=torch.float64 else o, crop)
-                   for o in _steps(g, space, sampling, noise, epsilon, m, codes, device))
+                   for o in _steps(g, space, sampling, noise, epsilon, m, codes, device, _in_turn(ends, done, m)))
             out[done:done+m] = _checked(distance(a, b), a, m, done)
             done += m
     return out/epsilon**2
 
 # %% ../../nbs/metrics/52_path.ipynb #8adee5df
+def _check_ends(ends, z_dim):
+    "Two tables of latents, or a clear refusal"
+    if len(ends)!=2: raise ValueError(f"ends should be two tables of latents, starts and ends, got {len(ends)}: give both")
+    for i,o in enumerate(ends): check_shape(check_floats(o, f'ends[{i}]', way='give latents z'), f'ends[{i}]', f'm {z_dim}')
+    if len(ends[0])!=len(ends[1]) or not len(ends[0]):
+        raise ValueError(f"ends should be as many ends as starts, one at least, got {len(ends[0])} starts and {len(ends[1])} ends")
+    return ends
+
+def _in_turn(ends, start, n):
+    "The pairs of steps `start` to `start+n`"
+    if ends is not None: return [o[torch.arange(start, start+n, device=o.device)%len(o)] for o in ends]
+
 def _checked(d, img, n, before):
     "Distances as float64 [n], or a clear refusal"
     if not img.isfinite().all():
@@ -153,14 +168,15 @@ def perceptual_path_length(
     epsilon:float=1e-4,      # Length of a step
     seed:int=0,              # Chooses latents, codes and noise
     bs:int=50,               # Steps at a time
-    progress:bool=False      # Show a progress bar
+    progress:bool=False,     # Show a progress bar
+    ends=None                # Where walks begin and where they end, see `path_distances`
 )->dict:                     # The length under its `path_name`, at least 0, lower is better; and `protocol`
     "Perceptual path length (Karras et al. 2019, sec. 4.1), trimmed mean over `n` steps"
     features = getattr(distance, 'name', None)
     if not features: raise ValueError("distance should have a `name`: use lpips_vgg() or PerceptualDistance(features)")
-    dist = path_distances(g, distance, space, sampling, crop, n, codes, noise, epsilon, seed, bs, progress)
+    dist = path_distances(g, distance, space, sampling, crop, n, codes, noise, epsilon, seed, bs, progress, ends)
     kept = trim(dist)
     protocol = dict(space=space, sampling=sampling, crop=crop, features=features, noise=noise, epsilon=epsilon, n=n,
                     n_kept=len(kept), trim=[1,99], interpolation=dict(z='slerp', w='lerp')[space], seed=seed, bs=bs,
-                    std=float(kept.std()), untrimmed=float(dist.mean()))
-    return {path_name(features, space, sampling, crop, noise, epsilon): float(kept.mean()), 'protocol': protocol}
+                    std=float(kept.std()), untrimmed=float(dist.mean())) | ({} if ends is None else dict(pairs=len(ends[0])))
+    return {path_name(features, space, sampling, crop, noise, epsilon, ends is not None): float(kept.mean()), 'protocol': protocol}
