@@ -226,7 +226,7 @@ def test_rows_that_are_no_runs_go_on_as_well(here, monkeypatch, table, row, text
     for o in (one,two): o['rows'][0].pop('train_seconds', None)
     assert one['rows']==two['rows'] and 0<rows[0].before<two['seconds'] and not rows[0].folder.exists()
 
-@pytest.mark.parametrize('row', ['traditional_0','left_out'])
+@pytest.mark.parametrize('row', ['traditional_0','left_out','separability_term'])
 def test_latent_spaces_are_compared(here, row):
     driver.main('stylegan_tables', seeds=1, rows=row, set='kimg=.05 oracle_kimg=.1 n=700')
     res = read_json(here[0]/'results'/'stylegan_tables'/'sprites-noisy-32'/f'{row}-0.json')

@@ -34,7 +34,9 @@ sets = dict(
         'depth_2_plain': dict(depth=2, **_noise)},
     beyond={ # Figure 6: no training picture has the last value of one factor with the upper half of another
         'left_out':      dict(**_mixed, left_out=True),
-        'path_term':     dict(**_mixed, path=True)}) # "could easily be used" as a regulariser: path length is one
+        # "could easily be used" as regularisers: path length and separability
+        'path_term':     dict(**_mixed, path=True),
+        'separability_term': dict(**_mixed, separable=True)})
 rows = {k:v for o in sets.values() for k,v in o.items()}
 turned = 'left_out','mixing_90' # The row with a combination left out and the one without: also paths around that combination, and around another
 common = dict(bs=16, lr_g=1e-2, lr_d=4e-3, betas=(0.,.99), r1_gamma=1., final_lr=.1, grow_share=0.)
@@ -48,13 +50,15 @@ def hold_out(space, one=0, other=1):
     f = space.to_factors(np.arange(len(space)))
     return 1.-((f[:,one]==space.sizes[one]-1) & (f[:,other]>=space.sizes[other]/2))
 
-def make(world, seed, kind='style', depth=8, use_noise=False, mixing=0., left_out=False, path=False):
+def make(world, seed, kind='style', depth=8, use_noise=False, mixing=0., left_out=False, path=False, separable=False,
+         oracle=None):
     "The Learner of a row"
     from semistyle.core import set_seed
     from semistyle.data.loaders import FactorLoader
     from semistyle.models.variants import TraditionalGenerator
     from semistyle.training.path import PathLength
     from semistyle.training.presets import gan_learner,get_preset,preset_networks
+    from semistyle.training.separable import Separability
     g_args = widths | dict(z_dim=64, w_dim=64, mapping_layers=depth, mapping_lr_mul=.1, use_noise=use_noise)
     p = get_preset(f'robot-{world.resolution}', kind='stylegan', g_args=g_args, d_args=widths, style_mixing=mixing,
                    **common)
@@ -63,7 +67,7 @@ def make(world, seed, kind='style', depth=8, use_noise=False, mixing=0., left_ou
     g = TraditionalGenerator(**size, **g_args) if kind=='traditional' else None
     loader = FactorLoader(world, None, p['bs'], seed=seed, weights=hold_out(world.space)) if left_out else None
     learn = gan_learner(world, p, seed, networks=g and (g, preset_networks(p, 0, world.image_shape[2])[1]),
-                        loader=loader, cbs=[PathLength()] if path else None)
+                        loader=loader, cbs=[*([PathLength()] if path else []), *([Separability(oracle.requires_grad_(False))] if separable else [])])
     # a traditional generator behind 8 layers begins with nearly one picture, which is no collapse
     learn.divergence_watch.min_spread = 0.
     return learn
@@ -133,7 +137,7 @@ def run_row(row):
     world = load_world(s['world'], s['resolution'])
     name = f'{world.name}-{world.resolution}'
     model = trained_oracle(row.folder.parent/f"{name}-oracle-{s['oracle_kimg']:g}", world, s['oracle_kimg'])
-    start,learn = time.monotonic(),make(world, row.seed, **row.how)
+    start,learn = time.monotonic(),make(world, row.seed, **row.how, oracle=model.oracle)
     row.fit(learn, s['kimg'])
     seconds = row.before+time.monotonic()-start
     numbers = measure(learn.generator_ema.g_ema, world, model.oracle, row.seed, s['n'], row.name in turned)
