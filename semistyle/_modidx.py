@@ -927,6 +927,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
             'semistyle.data.shapes': { 'semistyle.data.shapes.ShapesWorld': ('data/shapes.html#shapesworld', 'semistyle/data/shapes.py'),
                                        'semistyle.data.shapes.ShapesWorld.cast': ( 'data/shapes.html#shapesworld.cast',
                                                                                    'semistyle/data/shapes.py'),
+                                       'semistyle.data.shapes.ShapesWorld.masks': ( 'data/shapes.html#shapesworld.masks',
+                                                                                    'semistyle/data/shapes.py'),
                                        'semistyle.data.shapes.ShapesWorld.paint': ( 'data/shapes.html#shapesworld.paint',
                                                                                     'semistyle/data/shapes.py'),
                                        'semistyle.data.shapes.ShapesWorld.paint_between': ( 'data/shapes.html#shapesworld.paint_between',

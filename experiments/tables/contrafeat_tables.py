@@ -7,7 +7,8 @@ All rows of a seed have the same subspace, number of directions, steps, batches 
 judge: the oracle of the model's world. A generator that takes codes gets random ones. Rows of fixed directions with `att` train ContraFeat's
 attention on them; Recog and LatentCLR train it by their own loss, as in the paper's table 4, and in the rows `more` by ContraFeat's on what
 they found. `--rows windows` has a person's choice in place of attention: for each direction the cleanest of all contiguous ranges of
-layers. `--rows pairs` measures table 8, the losses of exact single-factor changes of the world beside those of mixed ones, and trains
+layers. `--rows region` has prototypes (the paper's future work: of regions) that may change pictures of `shapes` where the object is alone, beside the same without
+that, and measures for both how much of the change lies there. `--rows pairs` measures table 8, the losses of exact single-factor changes of the world beside those of mixed ones, and trains
 nothing. `--rows judged` is no method: its directions and attention learn from the judge itself, for comparison."""
 import time
 from functools import lru_cache
@@ -43,6 +44,7 @@ sets = dict(
            for o in (.005,.08)}
         | {'latentclr-tau2':dict(method='latentclr', term_args=dict(tau=2.)), # as its authors' code has it
            'recog-long':dict(method='recog', longer=4)})
+sets['region'] = {'contra-pt-object':dict(method='contra-pt', region=False), 'contra-pt-region':dict(method='contra-pt', region=True)}
 sets['ablations'] = sets['subspace'] | sets['diversity'] | sets['focus']
 sets['pairs'] = {'pairs':{}}
 rows = {k:v for t in sets.values() for k,v in t.items()}
@@ -96,6 +98,27 @@ def look_with(name, model, attributes):
     if name=='pixels': return as_features(lambda img: [img, *disc(img)], 'disc_pixels')
     return OracleFeatures(attributes.predict) if name=='oracle' else disc
 
+def object_region(world, read):
+    "Where the object is in pictures, and a pixel beyond: what the oracle reads in each, drawn by the world itself; images -> [N,H,W]"
+    import numpy as np,torch
+    from torch.nn import functional as F
+    if not hasattr(world, 'masks'): raise ValueError(f"model should draw shapes for the rows of a region, draws {world.name}: choose another")
+    g = world.geometry
+    every = np.concatenate([np.zeros((len(g),3), int), g.to_factors(np.arange(len(g)))], 1)
+    masks = F.max_pool2d(torch.from_numpy(world.masks(every))[:,None], 3, 1, 1)[:,0]
+    @torch.no_grad()
+    def where(img): return masks[torch.as_tensor(g.to_index(world.space.from_codes(read(img))[:,3:]))]
+    return where
+
+def inside(g, named, where, n, seed, c=None):
+    "How much of the squared change by a step of each direction lies in the region, [n_dirs]; and of how much of the pictures it is made"
+    import torch
+    from semistyle.models.sampling import Sampler
+    ws = Sampler(g, c).ws(n, seed); start = Sampler(g).of_ws(ws); m = where(start)[:,None]
+    steps = torch.ones(len(named)) if named.steps is None else named.steps
+    changes = [(Sampler(g).of_ws(ws+t*v)-start).square().sum(1, keepdim=True) for v,t in zip(named.variations, steps)]
+    return torch.stack([(o*m).sum()/o.sum().clamp(min=1e-12) for o in changes]).tolist(),float(m.mean())
+
 def score(g, found, attributes, n, seed, c=None):
     "A calibrated step for each direction, and both scores by the paper's mean of changes and by its author's code's change of means"
     import torch
@@ -146,15 +169,18 @@ def run_row(row):
     "Find directions by one row's method, score and record them"
     from semistyle.discover.baselines import find_directions
     from semistyle.discover.navigator import save_directions
-    s = row.settings
+    from semistyle.discover.train import InsideRegion
+    s,more = row.settings,{}
     model,world,attributes = subject(s['model'], s['oracle'])
     if row.name=='pairs': return run_pairs(row, model, world)
     subspace,c = subspace_of(s['model'], s['oracle'], s['samples'], row.seed),codes(model)
+    where = object_region(world, attributes.predict) if 'region' in row.how else None
     start,features = time.monotonic(),look_with(row.how.get('features'), model, attributes)
     if row.name=='judged': directions = judged(model.generator, attributes, subspace, s['directions'], row.seed, c)
     else:
         how = {k:s[k] for k in ('kimg','minutes','bs','lr')} | row.how
-        how = {k:v for k,v in how.items() if k not in ('features','windows','longer')}
+        how = {k:v for k,v in how.items() if k not in ('features','windows','longer','region')}
+        if row.how.get('region'): how['cbs'] = [InsideRegion(where)]
         how['kimg'] *= row.how.get('longer', 1)
         directions = find_directions(model.generator, features, subspace=subspace, n_directions=s['directions'],
                                      seed=row.seed, c=c, progress=False, **how).directions
@@ -163,16 +189,19 @@ def run_row(row):
     named,res = score(model.generator, directions, attributes, s['n'], row.seed, c)
     scores = {k:res[k] for k in ('s_disen','n_discov','s_disen_signed','n_discov_signed','n_attributes')}
     if s['second']:
-        _,more = score(model.generator, directions,
+        _,by_second = score(model.generator, directions,
                        judge_without_labels(s['second'], model.generator.img_resolution, s['second_kimg']), s['n'],
                        row.seed, c)
-        scores |= {f'{k}_regressed':more[k] for k in ('s_disen','n_discov','s_disen_signed','n_discov_signed',
+        scores |= {f'{k}_regressed':by_second[k] for k in ('s_disen','n_discov','s_disen_signed','n_discov_signed',
                                                       'n_attributes')}
+    if where:
+        more['inside'],area = inside(model.generator, named, where, s['n'], row.seed, c)
+        scores |= dict(inside=sum(more['inside'])/len(named), area=area)
     line = dict(method=row.name, model=model.path.name, seed=row.seed, n_directions=len(named),
                 kimg=round(named.meta.get('kimg', 0), 3), **scores)
-    if row.seed==0 and row.name in sets['main']: save_directions(row.path.parent/'directions'/row.name, named)
+    if row.seed==0 and row.name in sets['main'] | sets['region']: save_directions(row.path.parent/'directions'/row.name, named)
     row.record(seconds=seconds, rows=[line], names=named.names, changes=res['changes'], protocol=res['protocol'],
-               settings=named.meta, attention=None if named.attention is None else named.attention.tolist())
+               settings=named.meta, attention=None if named.attention is None else named.attention.tolist(), **more)
     return f"S_disen {res['s_disen']:.3f}  N_discov {res['n_discov']} of {res['n_attributes']}  {seconds:.0f} s  {', '.join(named.names)}"
 
 def run_pairs(row, model, world):

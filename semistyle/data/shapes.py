@@ -78,3 +78,10 @@ class ShapesWorld(CastWorld):
     def cast(self, state, resolution): return _cast_shapes(state, resolution)
     def paint(self, surfels, l): return pack_rgb(_paint_shapes(surfels, *self.lighting.to_factors(l)))
     def paint_between(self, surfels, steps): return pack_rgb(_paint_shapes(surfels, *steps[:3]))
+    def masks(self,
+        factors # Integer factors, [n,6]
+    )->np.ndarray: # From 0 to 1, float32 [n,H,W]
+        "How much of each pixel the object covers"
+        states,which = np.unique(self.space.check_factors(factors)[:,3:], axis=0, return_inverse=True)
+        covered = [(self.cast(o, self.resolution)//_n_level==_OBJECT).mean(0, dtype=np.float32) for o in states]
+        return np.stack(covered)[which.ravel()].reshape(-1, self.resolution, self.resolution)
