@@ -153,7 +153,8 @@ def test_quick_demo(tmp_path):
     ('data preview sprites --resolution 16 --json',         'json should be given with info or check, got True without'),
     ('eval robot-64 --metrics fd --samples ²',              "sizes (--samples) should be 'quick', 'published' or a number, got '²'"),
     ('eval robot-64 --samples quick',                       'samples should be given with --metrics or --check, got quick without'),
-    ('discover shapes-stylegan2-32 --method sefa --kimg 2', 'kimg should be given with a method that trains, or attention, got 2.0')])
+    ('discover shapes-stylegan2-32 --method sefa --kimg 2', 'kimg should be given with a method that trains, or attention, got 2.0'),
+    ('discover shapes-stylegan2-32 --world robot',          "world should be that of the model, 'shapes', whose pictures these are, got 'robot'")])
 def test_no_option_is_ignored(line, says, tmp_path, monkeypatch):
     "What another option alone reads is refused without it, before anything is made"
     monkeypatch.chdir(tmp_path)

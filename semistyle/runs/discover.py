@@ -17,7 +17,7 @@ from fastcore.meta import delegates
 from matplotlib.figure import Figure
 from ..core import alone_in,check_folder,check_names,record_result,slow_work,writing
 from ..processes import joined,launched,n_processes,together
-from ..data.open import load_world
+from ..data.open import is_world,load_world
 from ..discover.baselines import find_directions,sefa
 from ..discover.navigator import Directions,change_maps,direction_strips,load_directions,owner_of,save_directions
 from ..discover.subspace import informative_subspace
@@ -108,8 +108,11 @@ def _samples(g, method, attention, given=None):
 # %% ../../nbs/runs/75_discover.ipynb #925cc853
 def _attributes(model, world, g):
     "The factors of the model's world as attributes, where an oracle is there"
-    name = world or model.config.get('world')
+    own = model.config.get('world')
+    name = world or own
     if not name: return None
+    if own and name!=own and is_world(own):
+        raise ValueError(f"world should be that of the model, {own!r}, whose pictures these are, got {world!r}: leave it out")
     likely = f'{name}-oracle-{g.img_resolution}'
     if likely not in shipped_models():
         if world:
