@@ -80,6 +80,7 @@ def test_settings_out_of_range(toy):
                      (dict(minutes=-1), 'minutes should be a finite number'), (dict(steps=(1.,)), 'two positive numbers'),
                      (dict(n_directions=2.5), 'n_directions should be a whole number'), (dict(k=1.5), 'k should be a whole'),
                      (dict(seed=-1), 'seed should be a whole number'), (dict(features=None), 'images -> list of maps, got a NoneType'),
+                     (dict(features=lambda x: x.mean((2,3))), r'list of maps \[\d+,C,H,W\], one for each layer, returned a tensor of shape \[\d+, 3\]: wrap'),
                      (dict(size=8), "size should be given for prototypes alone, got method='binary'"),
                      (dict(method='prototype', size=0), 'size should be a whole number of at least 1'),
                      (dict(length=math.nan), 'length should be positive')):

@@ -6,7 +6,7 @@
 __all__ = ['psnr', 'ProjectionDistance', 'noise_maps', 'draw', 'Projection', 'Projector', 'model_projector', 'project_both']
 
 # %% ../../nbs/discover/65_invert.ipynb #2fc19d61
-import hashlib,math
+import hashlib,inspect,math
 from collections.abc import Callable
 from pathlib import Path
 import torch
@@ -48,6 +48,13 @@ def psnr(
     return 10*torch.log10(4/(x.clamp(-1, 1)-y.clamp(-1, 1)).square().mean((1,2,3)))
 
 # %% ../../nbs/discover/65_invert.ipynb #cf03f9e6
+def _takes_two(f):
+    "Whether a callable can be called with two arguments, as far as its signature says"
+    try: inspect.signature(f.forward if isinstance(f, nn.Module) else f).bind(None, None)
+    except TypeError: return False
+    except ValueError: pass      # has no signature
+    return True
+
 class ProjectionDistance(nn.Module):
     "Pixels at every scale, and a share of a perceptual distance"
     def __init__(self,
@@ -55,6 +62,9 @@ class ProjectionDistance(nn.Module):
         weight:float=.01,         # Its share
     ):
         super().__init__()
+        if perceptual is not None and not _takes_two(perceptual):
+            raise ValueError(f"perceptual should be a distance of two batches of images, {type(perceptual).__name__} takes one: "
+                             "give PerceptualDistance(features)")
         self.perceptual,self.weight = perceptual,weight
         name = getattr(perceptual, 'name', None) or type(perceptual).__name__
         self.name = 'pyramid' if perceptual is None else f'pyramid+{weight:g}*{name}'

@@ -19,10 +19,17 @@ from ..metrics.discovery import Attributes,attribute_changes,calibrate_steps,dis
 from ..metrics.discovery import in_spreads,name_directions,relative_changes,repeats
 from ..core import fast_dtype,slow_work
 from ..processes import share_out
-from ..models.features import smaller
+from ..models.features import as_maps,smaller
 from ..models.sampling import Sampler
 
 # %% ../../nbs/discover/64_refine.ipynb #8649259f
+def _looker(g, features):
+    "What features say of the pictures of styles"
+    def look(ws):
+        img = g.synthesis(ws, noise_mode='const')
+        return as_maps(features(img), img)
+    return look
+
 def _thumbs(a, b, side=32):
     "Unit changes of maps, those larger than `side` averaged"
     return [F.normalize((F.adaptive_avg_pool2d(y-x, side) if x.shape[-1]>side else y-x).flatten(1), dim=1, eps=1e-10)
@@ -40,7 +47,7 @@ def direction_similarity(
     "How alike directions change the features of pictures"
     check_owner(directions, g)
     ws,v = Sampler(g, c).ws(n, seed),(directions.variations*directions.steps[:,None,None]).to(g.w_avg.device)
-    def look(ws): return features(g.synthesis(ws, noise_mode='const'))
+    look = _looker(g, features)
     # of large pictures no full maps are kept
     unit = partial(_thumbs, side=32 if g.img_resolution>128 else 2**20)
     sim = 0
@@ -87,7 +94,7 @@ def visible_steps(
     check_owner(directions, g)
     if n<2 or not share>0: raise ValueError(f"n should be at least 2 and share above 0, got {n} and {share}")
     ws = Sampler(g, c).ws(n, seed)
-    def look(ws): return features(g.synthesis(ws, noise_mode='const'))
+    look = _looker(g, features)
     def apart(a, b):                             # mean distance in each layer
         each = [torch.stack([(y-x).flatten(1).norm(dim=1) for x,y in zip(look(p), look(q))])
                 for p,q in zip(few_at_once(g, a), few_at_once(g, b))]
@@ -114,7 +121,7 @@ class _Sides:
         self.features,self.v,self.ws,self.drawn,self.sampler = features,directions.variations.to(ws),ws,0,Sampler(g, **look or {})
     def look(self, ws):
         self.drawn += len(ws)
-        return [self.features(o) for o in self.sampler.of_ws(ws).split(1)]
+        return [as_maps(self.features(o), o) for o in self.sampler.of_ws(ws).split(1)]
     def both(self, i, k, step):
         "What is seen on either side of picture `i` along direction `k`"
         return self.look(torch.stack([self.ws[i]-step*self.v[k], self.ws[i]+step*self.v[k]]))

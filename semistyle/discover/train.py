@@ -23,7 +23,7 @@ from .navigator import Directions,Navigator,apply_edit,navigator_directions,owne
 from .subspace import Subspace,check_styles,codes_id,informative_subspace
 from ..losses.contrast import consistency_loss,diversity_loss,feature_change,orthogonality_loss
 from ..losses.contrast import prototype_changes,prototype_losses
-from ..models.features import as_region
+from ..models.features import as_maps,as_region
 from ..models.sampling import draw_codes
 from ..training.callbacks import CosineDecay,RunBar,SaveState,train_to
 from ..training.learner import KimgLearner,Optimizers
@@ -95,7 +95,7 @@ class _DiscoveryStep:
     def _look(self, ws):
         "Pictures, and what is seen in them"
         img = self.g.synthesis(ws, noise_mode='const')
-        return img,*self.features(img)
+        return img,*as_maps(self.features(img), img)
 
     def _edit(self, names):
         "Draw and read the edits, all in one pass"

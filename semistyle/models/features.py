@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['load_weights', 'find_weights', 'weights_name', 'AlexNet', 'VGG16', 'PixelFeatures', 'DiscriminatorFeatures',
-           'LayerFeatures', 'OracleFeatures', 'as_features', 'pooled', 'smaller', 'as_region', 'in_region',
+           'LayerFeatures', 'OracleFeatures', 'as_maps', 'as_features', 'pooled', 'smaller', 'as_region', 'in_region',
            'PerceptualDistance', 'lpips_vgg']
 
 # %% ../../nbs/models/25_features.ipynb #6916acc0
@@ -221,6 +221,19 @@ class OracleFeatures(LayerFeatures):
     ): super().__init__(oracle, [f'blocks.{i}' for i in range(len(oracle.blocks))], name)
 
 # %% ../../nbs/models/25_features.ipynb #dacd9126
+def as_maps(
+    out,       # What features said of pictures
+    img:Tensor # The pictures, [N,C,H,W]
+)->list:       # The same
+    "Refuse what is no list of maps"
+    many = isinstance(out, (list,tuple))
+    odd = [o for o in out if not isinstance(o, Tensor) or o.ndim!=4 or len(o)!=len(img)] if many else [out]
+    if many and len(out) and not odd: return out
+    def said(o): return f"{'one' if many else 'a tensor'} of shape {[*o.shape]}" if isinstance(o, Tensor) else f'a {type(o).__name__}'
+    got = said(odd[0]) if odd else 'none'
+    raise ValueError(f"features should return a list of maps [{len(img)},C,H,W], one for each layer, returned {got}: wrap them, "
+                     "as_features(f, name)")
+
 class as_features(nn.Module):
     "Any callable as features"
     def __init__(self,
@@ -314,7 +327,8 @@ class PerceptualDistance(nn.Module):
     def maps(self, x, y):
         "Where the pictures differ: one map for each layer, [N,H_l,W_l]"
         if x.shape!=y.shape: raise ValueError(f"x and y should have one shape, got {[*x.shape]} and {[*y.shape]}")
-        feats = self.features(torch.cat([x, y]))
+        both = torch.cat([x, y])
+        feats = as_maps(self.features(both), both)
         weights = self.linear or [None]*len(feats)
         if len(weights)!=len(feats):
             raise ValueError(f"linear should have {len(feats)} weights, one a layer, has {len(weights)}")
