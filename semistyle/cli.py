@@ -429,11 +429,12 @@ def semistyle_discover(
     threads:int=None,       # Of the processor; PyTorch's choice by default
     seed:int=0,             # Of everything
     resume:bool=False,      # Go on with the run in the folder
+    judge:str=None,         # A model with named codes, such as robot-64: what its pictures teach judges, in place of an oracle that knows labels
 ):
     "Find what a generator can change, and the layers that carry it, without labels"
     args = dict(model=model, out=out, method=method, directions=directions, attention=attention, world=world, kimg=kimg,
                 minutes=minutes, samples=samples, n=n, distinct=distinct, words=words, clip=clip, features=features,
-                bs=bs, label=label, resolution=resolution, threads=threads, seed=seed, resume=resume)
+                bs=bs, label=label, resolution=resolution, threads=threads, seed=seed, resume=resume, judge=judge)
     out = Path(out or f'{_model_name(model)}-{method}')
     with _command(_kept(out), alone=False) as say:
         _at_least(2, directions=directions, samples=samples, n=n)
@@ -453,7 +454,7 @@ def semistyle_discover(
             res = run_discovery(model, out, method, directions, attention, world, seed, n, command,
                                 kimg=kimg, distinct=distinct, words=sentences, scorer=clip, minutes=minutes,
                                 subspace=samples, resume=resume, features=features, bs=bs, label=label,
-                                resolution=resolution)
+                                resolution=resolution, judge=judge)
         except TrainingDiverged as e: raise ValueError(_sentence(e)) from e
         if _launched()[0]: return
         for k,v in (res.get('metrics') or {}).items(): say(f'{k} {v:.3g}')

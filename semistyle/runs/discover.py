@@ -22,9 +22,9 @@ from ..discover.baselines import find_directions,sefa
 from ..discover.navigator import Directions,change_maps,direction_strips,load_directions,owner_of,save_directions
 from ..discover.subspace import informative_subspace
 from ..discover.refine import cheapest_look,clip_scorer,few_pictures,first_impression,name_and_score,name_in_words,short_list,visible_steps
-from ..metrics.discovery import relative_changes,world_attributes
+from ..metrics.discovery import Attributes,regressed_attributes,relative_changes,world_attributes
 from ..models.sampling import Sampler,label_code,visible
-from ..models.checkpoint import SavedModel,load_model,shipped_models
+from ..models.checkpoint import SavedModel,load_model,save_model,shipped_models
 from ..models.features import AlexNet,DiscriminatorFeatures,PixelFeatures,smaller
 from ..models.imagenet import WEIGHTS_PACKAGE,EfficientNetLite0
 from ..viz import html_report,image_grid,metric_card,report_cards,report_picture,report_rows,report_table
@@ -120,6 +120,34 @@ def _attributes(model, world, g):
                              "has none: leave it out")
         return None
     return world_attributes(load_world(name, g.img_resolution))
+
+# %% ../../nbs/runs/75_discover.ipynb #982cbd3d
+def _teacher(judge, model):
+    "The saved model that teaches a judge of the pictures of another"
+    saved = load_model(judge)
+    if 'generator' not in saved.networks or not saved.generator.c_dim or saved.space is None:
+        raise ValueError(f"judge should be a model whose generator takes named codes, {judge} is none: choose another")
+    own,its = (o.config.get('world') for o in (model, saved))
+    if own and its and own!=its:
+        raise ValueError(f"judge should draw the model's world, {own!r}, draws {its!r}: choose another")
+    g = model.generator
+    t,mine = (dict(side=o.img_resolution, channels=o.init_args.get('img_channels', 3)) for o in (saved.generator, g))
+    if t['side']<mine['side'] or t['channels']!=mine['channels']:
+        raise ValueError(f"judge should draw pictures of {mine['side']}x{mine['side']} or more with {mine['channels']} channels, as the model does, "
+                         f"{judge} draws {t['side']}x{t['side']} with {t['channels']}: choose another")
+    return saved
+
+def _regress(teacher, g, at, seed, progress, kimg=60., **kwargs):
+    "Learn a judge from a generator's pictures, unless it is in the folder"
+    if at.exists():
+        if (was := load_model(at).config.get('teacher'))!=owner_of(teacher.generator)['hash']:
+            raise ValueError(f"judge should be the model that taught {at}, whose generator is {was}, got {owner_of(teacher.generator)['hash']}: "
+                             "remove that folder, or choose another for the results")
+        return
+    learned = regressed_attributes(teacher.generator, teacher.space, seed=seed, side=g.img_resolution, progress=progress, kimg=kimg, **kwargs)
+    save_model(at, learned.predict.record | dict(space=teacher.space, teacher=owner_of(teacher.generator)['hash']), oracle=learned.predict)
+
+def _kept_judge(at, teacher): return Attributes(load_model(at).oracle, teacher.space.names, f'regressed-{teacher.path.name}')
 
 # %% ../../nbs/runs/75_discover.ipynb #49d4ddf6
 def _settle(g, features, directions, attributes, n, words, look=None, **kwargs):
@@ -253,6 +281,7 @@ def run_discovery(
     features:str='auto',      # What to look with: one of `_LOOKS`, or the path of AlexNet's weights
     label:int=None,           # Of a generator of classes: look at one alone; all of them by default
     resolution:int=None,      # Side at which pictures are read; of those beyond 128x128 the lowest that decides, 256 at most
+    judge=None,               # A model with named codes, in place of an oracle: what it was asked for, regressed from its pictures, judges (Zhu et al. 2022, app. K)
     **kwargs                  # How to search, see `find_directions`
 )->dict:                      # What was measured; also in out/discovery.json
     "Find directions of a saved model, name and score them, and write a report; of several launched processes the first one searches, and all score"
@@ -260,6 +289,7 @@ def run_discovery(
     check_names(run_discovery, kwargs)
     if words and world: raise ValueError(f"world should be left out where sentences judge, got {world!r}: leave out one of them")
     if (words is None)!=(scorer is None): raise ValueError("words and scorer should be given together, or neither")
+    if judge and (words or world): raise ValueError(f"judge should be given alone, got {'world' if world else 'words'} too: leave out one of them")
     me,held = launched()[0],ExitStack()
     if n_processes()>1:
         raise ValueError("run_discovery should be called before processes meet, was called inside `joined`: it lets "
@@ -267,9 +297,10 @@ def run_discovery(
     # others wait here while the first one searches
     if me: held.enter_context(joined(24*60))
     model,c = _with_generator(model, label)
-    g,attributes = model.generator,None if words else _attributes(model, world, model.generator)
+    g = model.generator
+    attributes,teacher = None if words or judge else _attributes(model, world, g),judge and _teacher(judge, model)
     words = words and (list(words), scorer if callable(scorer) else clip_scorer(scorer))
-    if not me: check_folder(out, 'discovery.json', 'report.html', 'run', directions='directions.json')
+    if not me: check_folder(out, 'discovery.json', 'report.html', 'run', 'judge', directions='directions.json')
     with writing(out): out.mkdir(parents=True, exist_ok=True)
     if method not in ('ganspace','sefa') or attention: kwargs = dict(save=out/'run') | kwargs
     with held:
@@ -279,15 +310,17 @@ def run_discovery(
         sides = _sides_to_read(g, net, resolution)
         # takes no picture to find: written first
         free = method in ('ganspace','sefa') and not attention
-        late = free and attributes is None and _large(g)
+        late = free and attributes is None and not judge and _large(g)
         if not late: net = _read_smaller(g, net, sides, **same)
         kwargs = kwargs | dict(subspace=_samples(g, method, attention, kwargs.get('subspace')))
         if not me:
             res = find_directions(g, net, method, n_directions, attention, **same, **kwargs)
             save_directions(out/'directions', res.directions); found = time.monotonic()-start
+            if judge: _regress(teacher, g, out/'judge', seed, kwargs.get('progress', True))
             held.enter_context(joined(24*60))
         with together():
             all_of = res.directions if not me else load_directions(out/'directions', g)
+            if judge: attributes = _kept_judge(out/'judge', teacher)
             if attributes is None: net,look = _score_smaller(g, net, sides, all_of, **same)
             named,score,similarity = _settle(g, net, all_of, attributes, n, words, look, **same)
             kept,rows,dropped = named,[*range(len(named))],[]
