@@ -253,7 +253,7 @@ def _samples(text):
 def _model_name(model):
     "What a saved model is called; of a run, as the run's folder"
     path = Path(model).resolve()
-    return path.parent.name if path.name=='model' else path.name
+    return path.parent.name if path.name in ('model','vae') else path.name
 
 # %% ../nbs/91_cli.ipynb #b651de5e
 @call_parse
@@ -313,7 +313,7 @@ def semistyle_eval(
             if report and not rank():
                 report_measured(report, subject, res, _model_name(model), n or 10_000); say(f'wrote {report}')
             for k in res['skipped'].keys()-skipped.keys(): say(f"{k} failed: {res['skipped'][k]}")
-            if not metrics and subject.oracle is None and subject.grid:
+            if not metrics and subject.oracle is None and subject.grid and subject.generator is not None:
                 say('no oracle is shipped for this world and resolution, so MIG-gen and L2-gen are left out: '
                     'give one with --oracle')
     if not _is_command(): return res
@@ -321,8 +321,8 @@ def semistyle_eval(
 # %% ../nbs/91_cli.ipynb #82589967
 @call_parse
 def semistyle_show(
-    model:str,              # Folder of a saved model, or the name of a shipped one
-    kind:str='traversals',  # grid, traversals (each factor or direction turned; a GIF if the file is one), mixing, or interpolation
+    model:str,              # Folder of a saved model, or the name of a shipped one; of a generator, or a VAE
+    kind:str='traversals',  # grid, traversals (each factor, direction or dimension of a VAE turned; a GIF if the file is one), mixing, or interpolation
     out:str='',             # PNG or GIF to write, with a JSON file of the same name beside; <model>-<kind> by default
     psi:float=1.,           # Truncation: 1 for none, 0 for the average picture
     seed:int=0,             # Of latents and codes

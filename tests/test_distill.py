@@ -146,6 +146,18 @@ def test_the_command_without_directions(tmp_path):
         assert res.code==0 and f'{method} of room in 10 dimensions' in res.out, res.err
         about = read_json(tmp_path/method/'distill.json')
         assert [*about['settings']['terms']]==[has] and about['method']==method and 0<=about['metrics']['mig']<=1
+    # what is left is a model like others: measured by what its encoder reads, and drawn
+    left = tmp_path/'factor-vae'/'vae'
+    res = run('semistyle_eval', left, '--metrics', 'mig,modularity', '--samples', 500, '--seeds', 1, '--n', 500, '--out', tmp_path/'m.json')
+    assert res.code==0 and [*read_json(tmp_path/'m.json')['metrics']]==['mig','modularity'], res.err
+    res = run('semistyle_eval', left, '--n', 500, '--seeds', 1)
+    assert res.code==0 and 'mig' in res.out and 'oracle' not in res.out, res.err
+    for o,why in dict(mig_gen='no generator here takes codes', l2='nobody has named the parts of its code').items():
+        refuses('semistyle_eval', left, '--metrics', o, '--out', tmp_path/'no.json', says=[f'cannot be measured: {why}'])
+    for name in ('a.png','a.gif'):
+        res = run('semistyle_show', left, '--out', tmp_path/name)
+        assert res.code==0 and (tmp_path/name).stat().st_size>1000, res.err
+    refuses('semistyle_show', left, '--kind', 'interpolation', '--out', tmp_path/'b.gif', says=['kind should be grid or traversals for a VAE'])
     refuses('semistyle_distill', *args('factor-vae', '--resume', '--beta', 7),
             says=['should be resumed with its own settings'])
     refuses('semistyle_distill', *args('dip-vae'), says=['method should be one of beta-vae, factor-vae, beta-tcvae'])

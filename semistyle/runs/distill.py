@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 import torch
 from fastcore.meta import delegates
-from ..core import alone_in,check_folder,check_names,filling,record_result
+from ..core import alone_in,check_folder,check_names,filling,record_result,write_json
 from ..data.factors import AttributeSpace,as_dataset
+from ..data.identity import describe_data,place_of
 from ..data.loaders import FactorLoader
 from ..data.open import is_world,load_dataset,load_world
 from ..discover.distill import code_traversals,distill_encoder,score_encoder,train_vae,vae_method
@@ -48,7 +49,7 @@ def _check_scores(world, metrics, n):
     cheap = [o for o in metrics if o in ('factor_vae','beta_vae','mig','modularity') or o not in factor_metrics]
     if cheap: score_encoder(lambda x: x, _Bare(world), cheap, n)
 
-def _check_out(out): check_folder(out, 'distill.json', 'dimensions.png', 'run', vae='config.json')
+def _check_out(out): check_folder(out, 'distill.json', 'dimensions.png', 'run', 'source.json', vae='config.json')
 
 def _draw_dimensions(out, vae, img):
     "A row for each dimension of the code, from one picture"
@@ -84,6 +85,12 @@ def run_distillation(
                              directions=d.names, settings=res.settings)
 
 # %% ../../nbs/runs/77_distill.ipynb #7437c6aa
+def _note_place(out, ds, source):
+    "Say in a file where a data set lies; and what it is, for the saved model. A rendered world is told by its name"
+    if ds.rendered: return {}
+    if isinstance(source, (str,Path)): write_json(out/'source.json', dict(world=place_of(source)))
+    return dict(data=describe_data(ds))
+
 @delegates(train_vae, but=['rule','average','beta','terms','save','cbs','likelihood'])
 def run_vae(
     world,                 # A world by name, or a data set as `load_dataset` takes it
@@ -108,7 +115,7 @@ def run_vae(
     with filling(out), alone_in(out, 'run'):
         loader = FactorLoader(ds, bs=bs, seed=seed)
         res = train_vae(loader, seed=seed, save=out/'run', **how, **kwargs)
-        res.save(out/'vae', world=ds.name, method=method)
+        res.save(out/'vae', world=ds.name, method=method, **_note_place(out, ds, world))
         _draw_dimensions(out, res.vae, loader.draw(0)[0][:1])
         scores = score_encoder(res.encode, true, metrics, n) if true is not None else {}
         return record_result(out/'distill.json', command, seed, time.monotonic()-start, scores, world=ds.name,

@@ -108,7 +108,9 @@ def _hundred(s): return 1 if s.grid else 100
 
 @register_measure('encoder', 'mig', 'l2', 'encoder world labels named', least=_hundred, most=_rows)
 def _encoder(s, n, seed, folder, progress):
-    if s.unnamed: return dict(mig=mig(*read_world(s.encode, s.world, n, seed))),_mig | dict(codes=repr(s.model.space))
+    if s.unnamed:
+        codes = repr(s.model.space) if s.vae is None else f"{s.vae.z_dim} dimensions of a VAE's code"
+        return dict(mig=mig(*read_world(s.encode, s.world, n, seed))),_mig | dict(codes=codes)
     if s.grid: return evaluate_encoder(s.encode, s.world, n, seed),_mig
     seen = seen_by(s.model, s.world)
     values,table = evaluate_labels(s.encode, s.world, n, seed, seen)
@@ -279,6 +281,8 @@ def plan_measures(
     lacks = {k:measures[k].lacks(s, n) for k,n in sizes.items()}
     if {'mig','mig_gen'} & set(asked) and not needs['mig'][0](s):
         raise ValueError(f"mig cannot be measured: {needs['mig'][1]}")
+    if 'l2' in asked and s.unnamed and not lacks['encoder']:
+        raise ValueError("l2 cannot be measured: nobody has named the parts of its code, so none should be near a factor")
     skipped = {k:why for k,why in lacks.items() if why}
     if named and skipped:
         k,why = next(iter(skipped.items()))

@@ -17,7 +17,8 @@ from ..discover.subspace import informative_subspace
 from ..models.checkpoint import SavedModel,load_model
 from ..models.importing.arrays import foreign_latents
 from ..models.sampling import Sampler,visible
-from .page import DirectionMoves,interpolation,mixing_grid,sample_grid,turned_directions,turned_factors,turning_parts
+from .page import DirectionMoves,LatentMoves,interpolation,mixing_grid,sample_grid
+from .page import _some_of,turned_dimensions,turned_directions,turned_factors,turning_parts
 from .subject import world_of
 from ..viz import image_grid,save_gif,save_image,turning_frames
 
@@ -34,7 +35,7 @@ def picture_file(
     if kind not in picture_kinds: raise ValueError(f"kind should be one of {', '.join(picture_kinds)}, got {kind!r}")
     ends = picture_kinds[kind]
     path = Path(model).resolve()
-    out = Path(out or f'{path.parent.name if path.name=="model" else path.name}-{kind}{ends[0]}')
+    out = Path(out or f'{path.parent.name if path.name in ("model","vae") else path.name}-{kind}{ends[0]}')
     if out.suffix not in ends: raise ValueError(f"out should end in {' or '.join(ends)} for {kind}, got {out.name}")
     return out
 
@@ -60,10 +61,32 @@ def _directions_of(model, path=None, n=6):
     return Directions(axes[:,None].expand(-1, g.num_ws, -1), owner_of(g), [f'SeFa {i}' for i in range(len(axes))],
                       torch.full((len(axes),), spread/4))
 
+# %% ../../nbs/runs/74_show.ipynb #f2cd3a8e
+def _check_vae_options(kind, psi, latents, directions):
+    "Refuse what a VAE has no use for"
+    if kind not in ('grid','traversals'):
+        raise ValueError(f"kind should be grid or traversals for a VAE, got {kind}: its code is one latent, without styles")
+    for k,v in dict(psi=psi!=1 and psi, latents=latents, directions=directions).items():
+        if v is not False and v is not None:
+            raise ValueError(f"{k} should be given for a generator, got {v} for a VAE: leave it out")
+
+def _draw_vae(model, kind, moving, seed, world):
+    "Pictures of codes from the prior; or what comes back of pictures, and each dimension turned"
+    vae = model.vae
+    scale = max(1, 128//vae.img_shape[1])
+    if kind=='grid':
+        if world: raise ValueError(f"world should be given for traversals, got {world} for grid: leave it out")
+        z = torch.randn(60, vae.z_dim, generator=torch.Generator().manual_seed(seed))
+        with torch.no_grad(): return image_grid(vae.decode(z), ncol=10, scale=scale)
+    world = world_of(model, world) if world or model.config.get('world') else None
+    if not moving: return turned_dimensions(vae, world, seed)
+    moves = LatentMoves(vae, None if world is None else _some_of(world, seed)[:1])
+    return turning_frames(moves.generate, moves, moves.rest, scale=scale)
+
 # %% ../../nbs/runs/74_show.ipynb #915fcacd
 def draw_kind(
-    model:SavedModel,   # With a `generator`
-    kind:str,           # Of `picture_kinds`
+    model:SavedModel,   # With a `generator`, or a `vae`
+    kind:str,           # Of `picture_kinds`; of a VAE grid or traversals
     moving:bool=False,  # Traversals as frames
     seed:int=0,         # Of latents and codes
     psi:float=1.,       # Truncation
@@ -72,6 +95,9 @@ def draw_kind(
     directions=None,    # For traversals: move along these, see `find_directions_of`; so is a model without named factors, by default along SeFa's
 ):                      # Bytes [H,W,3] of a picture or [n,H,W,3] of frames; of traversals that stand still, a `Figure`
     "A picture, or the frames of an animation"
+    if 'generator' not in model.networks:
+        _check_vae_options(kind, psi, latents, directions)
+        return _draw_vae(model, kind, moving, seed, world)
     scale = max(1, 128//model.generator.img_resolution)
     if directions and kind!='traversals':
         raise ValueError(f"directions should be given for the kind traversals, got {kind}: leave them out")
@@ -114,8 +140,8 @@ def show_model(
 )->Path:              # What was written; a JSON file of the same name is beside
     "Draw what a saved model can do, into a file"
     out,saved = picture_file(model, kind, out),load_model(model)
-    if 'generator' not in saved.networks:
-        raise ValueError(f"{model} should hold a generator, holds {list(saved.networks)}: choose another model")
+    if not {'generator','vae'} & saved.networks.keys():
+        raise ValueError(f"{model} should hold a generator or a VAE, holds {list(saved.networks)}: choose another model")
     moving = out.suffix=='.gif'
     (save_gif if moving else save_image)(out, draw_kind(saved, kind, moving, seed, psi, world, latents, directions))
     record_result(out.with_suffix('.json'), command, seed, model=str(model), kind=kind, psi=psi,

@@ -120,7 +120,7 @@ def as_model(
 class Subject:
     "A model, and what it is measured with"
     def __init__(self,
-        model:SavedModel, # Its networks: `generator`, `discriminator` (with an `encode`), or an `oracle` alone
+        model:SavedModel, # Its networks: `generator`, `discriminator` (with an `encode`), or an `oracle` or a `vae` alone
         world=None,       # Of its pictures, from `world_of`
         oracle=None,      # From `find_oracle`
         weights=None,     # Files of published networks, from `sort_weights`; PyTorch's cache has the others
@@ -130,10 +130,13 @@ class Subject:
         nets = model.networks
         self.generator,d = nets.get('generator'),nets.get('discriminator')
         self.discriminator,self._read,self._nets = d,(None,None),{}
-        self.encoder = getattr(d, 'encode', None) or (nets.get('oracle') if self.generator is None else None)
+        self.encoder,self.vae = getattr(d, 'encode', None),None
+        if self.encoder is None and self.generator is None: self.encoder = nets.get('oracle')
+        if self.encoder is None and self.generator is None: self.vae = nets.get('vae')
+        if self.vae is not None: self.encoder = self.vae.encode
         if self.generator is None and self.encoder is None:
-            raise ValueError(f"{model.path} should hold a generator, a discriminator or an oracle, holds {list(nets)}: "
-                             "choose another model")
+            raise ValueError(f"{model.path} should hold a generator, a discriminator, an oracle or a VAE, holds "
+                             f"{list(nets)}: choose another model")
         self.device = next(next(iter(nets.values())).parameters()).device
 
     @property
@@ -153,7 +156,7 @@ class Subject:
     @property
     def unnamed(self):
         "Whether its codes were learned without labels, so that nobody has named their parts"
-        return isinstance(self.model.space, CodeSpace)
+        return self.vae is not None or isinstance(self.model.space, CodeSpace)
     @property
     def space(self):
         "The factors by which it is judged"
@@ -168,7 +171,7 @@ class Subject:
     ):      # What the encoder reads, [N,k]
         "Codes of pictures; of a category the value that is likeliest"
         c = self.encoder(img.to(self.device))
-        return self.model.space.collapse(c) if self.unnamed else c
+        return self.model.space.collapse(c) if isinstance(self.model.space, CodeSpace) else c
     @torch.no_grad()
     def ask(self,
         img # Pictures, [N,C,H,W] in [-1,1]
