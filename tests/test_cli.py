@@ -123,7 +123,7 @@ def test_bench_train():
     r = run('semistyle_bench', 'train', '--resolution', 32, '--seconds', 20, '--json')
     assert r.code==0, r.err
     d = json.loads(r.out)
-    assert d.keys() == {'matmul_gflops','semi_stylegan-32','stylegan-32','stylegan2-32','machine'}
+    assert d.keys() == {'matmul_gflops','semi_stylegan-32','stylegan-32','stylegan2-32','beta_tcvae-32','factor_vae-32','machine'}
     for o in ('semi_stylegan-32','stylegan-32','stylegan2-32'):
         assert {'images_per_s','baseline_images_per_s','ratio','of_matmul','threads','dtype',
                 'batch'} <= d[o].keys() and d[o]['batch']==64
