@@ -2875,6 +2875,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                                       'semistyle.models.vae.average_shared': ('models/vae.html#average_shared', 'semistyle/models/vae.py'),
                                       'semistyle.models.vae.bernoulli_error': ( 'models/vae.html#bernoulli_error',
                                                                                 'semistyle/models/vae.py'),
+                                      'semistyle.models.vae.check_side': ('models/vae.html#check_side', 'semistyle/models/vae.py'),
                                       'semistyle.models.vae.draw_latents': ('models/vae.html#draw_latents', 'semistyle/models/vae.py'),
                                       'semistyle.models.vae.gaussian_error': ('models/vae.html#gaussian_error', 'semistyle/models/vae.py'),
                                       'semistyle.models.vae.gaussian_kl': ('models/vae.html#gaussian_kl', 'semistyle/models/vae.py'),

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['shared_rules', 'shared_averages', 'likelihoods', 'prior_kl', 'gaussian_kl', 'symmetric_kl', 'adaptive_shared',
            'known_shared', 'labelled_shared', 'average_shared', 'multiply_shared', 'grouped_posterior',
-           'bernoulli_error', 'gaussian_error', 'VAE', 'CodeDiscriminator', 'draw_latents', 'vae_loss']
+           'bernoulli_error', 'gaussian_error', 'check_side', 'VAE', 'CodeDiscriminator', 'draw_latents', 'vae_loss']
 
 # %% ../../nbs/models/24_vae.ipynb #0387dd51
 import math
@@ -130,6 +130,14 @@ def gaussian_error(
 likelihoods = dict(bernoulli=bernoulli_error, gaussian=gaussian_error)
 
 # %% ../../nbs/models/24_vae.ipynb #07e9cc3f
+def check_side(
+    side:int,              # Of pictures
+    name:str='resolution', # What the caller calls it, for the message
+):
+    "Refuse pictures that a VAE does not take, before they are made"
+    if side not in [2**i for i in range(3, 9)]:
+        raise ValueError(f"{name} should be a power of two from 8 to 256, got {side}: resize the pictures")
+
 def _widths(levels, width): return [width if i<(levels+1)//2 else 2*width for i in range(levels)]
 
 class VAE(nn.Module):
@@ -142,9 +150,7 @@ class VAE(nn.Module):
         hidden:int=256,        # Units between the convolutions and the code
     ):
         super().__init__()
-        if img_resolution not in [2**i for i in range(3, 9)]:
-            raise ValueError(f"img_resolution should be a power of two from 8 to 256, got {img_resolution}: "
-                             "resize the pictures")
+        check_side(img_resolution, 'img_resolution')
         if min(z_dim, img_channels, width, hidden)<1:
             raise ValueError("z_dim, img_channels, width and hidden should be at least 1, got "
                              f"{z_dim}, {img_channels}, {width}, {hidden}")

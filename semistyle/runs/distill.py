@@ -20,6 +20,7 @@ from ..discover.navigator import find_directions_of
 from ..discover.pairs import GeneratedPairs
 from ..metrics.factors import factor_metrics
 from ..models.checkpoint import load_model
+from ..models.vae import check_side
 from ..viz import image_grid,save_image
 
 # %% ../../nbs/runs/77_distill.ipynb #00ed9ba7
@@ -109,7 +110,9 @@ def run_vae(
     start,out = time.monotonic(),Path(out)
     check_names(run_vae, kwargs)
     how = vae_method(method, weight)
+    if resolution: check_side(resolution)   # a world is cast when it is opened
     ds = load_dataset(world, resolution or (32 if is_world(str(world)) else None))
+    check_side(as_dataset(ds).resolution)
     true = None if isinstance(ds.space, AttributeSpace) or not as_dataset(ds).labelled else ds
     _check_out(out); _check_scores(true, metrics, n)
     with filling(out), alone_in(out, 'run'):
