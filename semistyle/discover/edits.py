@@ -230,6 +230,9 @@ def photo_edit(self:SavedModel,
                          "projection_edit")
     if not len(x): raise ValueError("x should be at least one picture, got none")
     codes = self.discriminator.encode(x).clamp(0, 1).cpu()
+    if not (x.abs()<=1.001).all():                                     # bytes would keep what is cut off
+        raise ValueError(f"x should be pictures in [-1,1], reach from {x.min():.3g} to {x.max():.3g}: divide bytes by 127.5 and "
+                         "take off 1, or clamp what was resized")
     ws = code_styles(g, codes)
     ws[:,0] = torch.arange(len(x))[:,None]                             # the first style says which picture
     return Edit(owner_of(g), ws, photos=to_uint8(x), codes=codes, names=names, meta=dict(meta, fine=True))

@@ -131,6 +131,9 @@ class FineGenerator(Generator):
         if img.shape[1:]!=self.synthesis.examples.shape[1:] or not len(img)>=n>0:
             raise ValueError(f"img should be {max(n, 1)} or more pictures of {[*self.synthesis.examples.shape[1:]]}, got "
                              f"{[*img.shape]}: repeat some, or resize them")
+        if not (img[:n].abs()<=1.001).all():
+            raise ValueError(f"img should be pictures in [-1,1], reach from {img.min():.3g} to {img.max():.3g}: divide bytes by "
+                             "127.5 and take off 1, or clamp what was resized")
         self.synthesis.examples.copy_(((img[:n].float()+1)*127.5).round().clamp(0, 255).to(torch.uint8))
 
     def on(self,
