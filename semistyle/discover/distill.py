@@ -145,6 +145,8 @@ class DensityRatio(VAETerm):
     ):
         store_attr()
         check_number(gamma, 'gamma'); check_number(lr, 'lr'); check_number(hidden, 'hidden', 1, 2**16, whole=True)
+        if not isinstance(betas, (tuple,list)) or len(betas)!=2: raise ValueError(f"betas should be two numbers, got {betas!r}")
+        for o in betas: check_number(o, 'each of betas', 0, .99999)
     def build(self, vae): self.net = CodeDiscriminator(vae.z_dim, self.hidden).to(next(vae.parameters()).device)
     def optimizers(self): return dict(discriminator=adam(self.net.parameters(), self.lr, self.betas))
     def parts(self, step):

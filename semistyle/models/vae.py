@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor,nn
 from torch.nn import functional as F
-from ..core import check_floats,check_pictures,check_shape
+from ..core import check_floats,check_number,check_pictures,check_shape
 
 # %% ../../nbs/models/24_vae.ipynb #407abdcf
 def prior_kl(
@@ -186,6 +186,7 @@ class CodeDiscriminator(nn.Module):
         layers:int=6,    # Hidden layers
     ):
         super().__init__()
+        for name,v in dict(z_dim=z_dim, hidden=hidden, layers=layers).items(): check_number(v, name, 1, 2**16, whole=True)
         sizes = [z_dim]+[hidden]*layers
         mix = [nn.Sequential(nn.Linear(i, o), nn.LeakyReLU(.2)) for i,o in zip(sizes, sizes[1:])]
         self.layers = nn.Sequential(*mix, nn.Linear(hidden, 2))
