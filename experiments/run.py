@@ -4,7 +4,7 @@
     python experiments/run.py semi_stylegan_table3 --list
 
 A table is a module in experiments/tables/: its `rows`, the `settings` that --set changes, and `run_row`, which computes and records one; where it
-has a function `check`, that refuses settings which do not go together before a row begins.
+has a function `check`, that refuses settings which do not go together before a row begins, and one `fits` says of a preset whether the rows can start from it.
 Rows that are there are skipped, and refused where they were computed with other settings than those asked for. A row that trains a
 network for a number of images keeps its folder under runs/experiments/ until it is recorded: cut off, it goes on where it last saved; a search
 for directions begins anew. After --hours no row begins, and such a training saves and ends; the same command goes on later."""
@@ -76,11 +76,15 @@ class Row:
                           if self.path.exists() else (self.folder, 'started', 'finish it so, or remove that folder'))
         raise Refusal(f"{' and '.join(o)} should be {was}, as {place} was {made} with, got {now}: {out}")
     def refuse_settings(self):
-        "Where its preset is none, or what is asked for does not fit it: before anything is begun"
+        "Where its preset is none, is none for this table, or what is asked for does not fit it: before anything is begun"
         if 'preset' not in self.settings: return
-        from semistyle.training.presets import check_taught,get_preset
+        from semistyle.training.presets import check_taught,get_preset,presets
+        name,fits = self.settings['preset'],getattr(self.table, 'fits', lambda name, p: True)
         try:
-            p = get_preset(self.settings['preset'], **{k:v for k,v in self.asked.items() if k in ('eta','kimg')})
+            p = get_preset(name, **{k:v for k,v in self.asked.items() if k in ('eta','kimg')})
+            if not fits(name, p):
+                raise ValueError(f"preset should be one of {', '.join(k for k,o in sorted(presets.items()) if fits(k, o))} for "
+                                 f"{self.table.__name__}, got {name!r}: choose one of these")
             check_taught(p | {k:v for k,v in self.how.items() if k in p})
         except ValueError as e: raise Refusal(f'--set: {e}') from None
     def until(self, train):

@@ -22,6 +22,10 @@ settings = dict(
 rows = {'left_out': dict(whole=False), 'whole': dict(whole=True)} # the second: the same with every picture in training
 methods = 'contra-bi','contra-pt','ganspace','sefa'
 
+def fits(name, p):
+    "Whether a preset is of StyleGAN2"
+    return p['kind']=='stylegan2'
+
 def target(row, seed, settings): return f"{settings['world']}-{settings['one']}-{settings['other']}/{row}-{seed}.json"
 
 def check(s):

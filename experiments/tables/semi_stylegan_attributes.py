@@ -23,6 +23,10 @@ rows = {
     'eta_2.5_known_75': dict(eta=.025, **_more, **_small, missing=.25), # of each head's marks a quarter is not known
 }
 
+def fits(name, p):
+    "Whether a preset teaches a generator and its encoder from labels"
+    return p['kind']=='semi'
+
 def drawn(row, n, seed=0, missing=0.):
     "A folder of heads"
     from semistyle.core import read_json

@@ -3,7 +3,7 @@
     python experiments/run.py semi_stylegan_departures --seeds 2 --set "kimg=60"
 
 Rows are runs as those of Table 3. The sizes that a published setting has at 512 features are scaled with the network."""
-from semi_stylegan_table3 import settings,run_row
+from semi_stylegan_table3 import fits,settings,run_row
 
 _both = lambda **kw: dict(g_args=kw, d_args=kw)
 rows = {

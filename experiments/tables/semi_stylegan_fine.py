@@ -24,6 +24,11 @@ rows = {
 
 def target(row, seed, settings): return f"{settings['preset']}/{row}-{seed}.json"
 
+def fits(name, p):
+    "Whether a preset teaches a generator that turns pictures of a world that has a novel one"
+    from semistyle.data.open import is_world
+    return p['kind']=='fine' and is_world(f"{name.split('-')[1]}-novel")
+
 def worlds_of(preset):
     "The worlds whose pictures are turned"
     from semistyle.data.open import load_world

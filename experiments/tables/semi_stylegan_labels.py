@@ -7,7 +7,7 @@ Figure 2).
 Rows are runs as those of Table 3; its row `full` is this one's with gamma = 10, so that what it has need not be computed again: name the rows to
 compute. As in the paper, gamma is the weight of the unsupervised term (gamma_g) and of the labels (beta). Rows `gamma_g-1` lower the first alone, which
 the paper does not. Without labels it is Info-StyleGAN: the unsupervised term in both phases, with the same weight."""
-from semi_stylegan_table3 import settings,run_row
+from semi_stylegan_table3 import fits,settings,run_row
 
 settings = {k:v for k,v in settings.items() if k!='eta'}
 etas = 0.,.001,.0025,.005,.01,.025,1.

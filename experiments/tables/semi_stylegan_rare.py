@@ -6,6 +6,7 @@ factors badly).
 One value of one factor has a share of all images, the others what is left. The rows differ in the images and in how the labels are chosen;
 all are measured where every value is as frequent as any other, and at the rare value alone."""
 import time
+from semi_stylegan_table3 import fits,judge,measure
 
 settings = dict(
     preset='robot-32', # Settings that every row starts from
@@ -44,7 +45,6 @@ def run_row(row):
     from semistyle.core import set_seed
     from semistyle.data.loaders import FactorLoader,split_labels,value_weights
     from semistyle.training.presets import gan_learner,get_preset
-    from semi_stylegan_table3 import judge,measure
     s,start = row.settings,time.monotonic()
     world,oracle = judge(s['preset'])
     p = get_preset(s['preset'], eta=s['eta'], kimg=s['kimg'], label_codes=row.how.get('label_codes', False))

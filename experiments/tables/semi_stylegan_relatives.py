@@ -4,7 +4,7 @@
     python experiments/run.py semi_stylegan_relatives --seeds 3 --set "eta=.001"
 
 All rows have the same labels and see the same number of images; the GANs have the networks of the preset. `semi` is row `full` of Table 3."""
-from semi_stylegan_table3 import judge,measure,settings as table3
+from semi_stylegan_table3 import fits,judge,measure,settings as table3
 
 settings = table3 | dict(vae_width=64, vae_lr=1e-3)
 rows = {

@@ -22,6 +22,11 @@ rows = {
     'labelled_images':    dict(image_weight=100.),
 }
 
+def fits(name, p):
+    "Whether a preset teaches a generator and its encoder all factors of a rendered world"
+    from semistyle.data.open import is_world
+    return p['kind']=='semi' and is_world(name.rpartition('-')[0])
+
 def target(row, seed, settings): return f"{settings['preset']}/eta-{settings['eta']:g}/{row}-{seed}.json"
 
 def measure(learn, world, oracle, seed, n):

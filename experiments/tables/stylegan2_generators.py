@@ -32,6 +32,10 @@ rows = {
     'full_ema_long':  _both(**_whole) | dict(ema_half_life=20_000),
 }
 
+def fits(name, p):
+    "Whether a preset is of StyleGAN2"
+    return p['kind']=='stylegan2'
+
 def target(row, seed, settings): return f"{settings['world']}-{settings['preset'].rpartition('-')[2]}/{row}-{seed}.json"
 
 def run_row(row):
