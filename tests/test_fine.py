@@ -28,7 +28,7 @@ def test_what_it_is(fine):
 
 def test_measured_and_shown(fine):
     "Its numbers are those of pictures that it turns, on its own world and on another; strips and grids draw its examples"
-    for world in ('robot','robot-novel'):
+    for world in ('robot','robot-novel','robot-novel-color'):
         out = fine/f'{world}.json'
         ok('semistyle_eval', fine/'run'/'model', '--world', world, '--metrics', 'encoder,turned', '--n', '200', '--out',
            out)

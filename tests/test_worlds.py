@@ -8,10 +8,11 @@ from semistyle.data.open import load_world
 from semistyle.data.robot import RobotWorld
 from semistyle.data.room import RoomWorld
 
-ALL = ['robot','robot-novel','room','shapes','sprites','sprites-noisy','sprites-color','sprites-swirl']
+ALL = ['robot','robot-novel','robot-novel-color','room','shapes','sprites','sprites-noisy','sprites-color','sprites-swirl']
 # Of twelve images at 16x16: trained models know these pictures, so a change of them is a change of every result
 SEEN = {'robot':'b4bc27c45a669155',
         'robot-novel':'9a301f9825df6678',
+        'robot-novel-color':'0997e5d9c4796f8b',
         'room':'7a04b13736896e30',
         'shapes':'d22c6d3e84830f5c',
         'sprites':'0876f85bde05b6e3',

@@ -112,7 +112,7 @@ def _other_values(m, was, rng):
 @torch.no_grad()
 def turn_ratios(
     turn:Callable, # Pictures [N,C,H,W], a factor's name and its new values [N] in [0,1] -> pictures; the name None: nothing is to change
-    world,         # A rendered world: `space`, a grid, and `tensor(idx)`
+    world,         # A rendered world: `space`, a grid, and `tensor(idx)`; `turned(factors, name)` where an edit's true picture is another
     names,         # Of the factors to turn
     n:int=200,     # Pictures for each factor
     seed:int=0,    # Chooses them
@@ -132,6 +132,6 @@ def turn_ratios(
         if space.sizes[k]<2: raise ValueError(f"names should be factors with several values, {name} has one: leave it out")
         f = space.to_factors(idx)
         f[:,k] = _other_values(space.sizes[k], f[:,k], rng)
-        true = world.tensor(space.to_index(f))
+        true = world.turned(f, name) if hasattr(world, 'turned') else world.tensor(space.to_index(f))
         res[name] = far(edited(name, torch.from_numpy(space.to_codes(f)[:,k])), true)/far(x, true)
     return res | dict(kept=far(edited(None, torch.full((n,), torch.nan)), x)/far(x.roll(1, 0), x))
