@@ -202,11 +202,11 @@ def test_each_kind_of_row_is_computed(here, table, row, has):
 
 @pytest.mark.parametrize('row', ['fine','no_same_picture','cut_lower','projection'])
 def test_unseen_pictures_are_turned(here, row):
-    "A row has the same pictures of both worlds; a projection reads no codes of the small pictures"
+    "A row has the same pictures of all worlds; a projection reads no codes of the small pictures, nobody those of new colours"
     driver.main('semi_stylegan_fine', seeds=1, rows=row, set='preset=fine-robot-16 kimg=.04 n=20 projected=2 steps=2')
     res = read_json(here[0]/'results'/'semi_stylegan_fine'/'fine-robot-16'/f'{row}-0.json')['rows']
-    assert [o['pictures'] for o in res]==['robot','robot-novel'] and [o['turned'] for o in res]==[2 if row=='projection' else 20]*2
-    assert all(o['turn_ratio']>0 and o['kept']>0 and ('l2' in o)==(row!='projection') for o in res)
+    assert [o['pictures'] for o in res]==['robot','robot-novel','robot-novel-color'] and [o['turned'] for o in res]==[2 if row=='projection' else 20]*3
+    assert all(o['turn_ratio']>0 and o['kept']>0 and ('l2' in o)==(row!='projection' and 'color' not in o['pictures']) for o in res)
 
 @pytest.mark.parametrize('table,row,text', [
     ('semi_stylegan_rare', 'rare_label_codes', 'preset=robot-16 kimg=.08 n=200'),

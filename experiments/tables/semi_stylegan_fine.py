@@ -4,8 +4,8 @@
     python experiments/run.py semi_stylegan_fine --seeds 1 --rows projection
 
 A row is a run of the preset, but `projection`: that one projects the unseen pictures into W+ of a generator that makes pictures from nothing,
-the shipped robot-64, turns the factors there, and is compared at the same resolution. All measure the same pictures of two worlds:
-the one that was trained on, and `<world>-novel`."""
+the shipped robot-64, turns the factors there, and is compared at the same resolution. All measure the same pictures of three worlds:
+the one that was trained on, `<world>-novel`, and `<world>-novel-color`, whose colours have no meaning to an encoder: there its L2 is left out."""
 
 settings = dict(
     preset='fine-robot-32', # Settings that every row starts from
@@ -33,7 +33,7 @@ def worlds_of(preset):
     "The worlds whose pictures are turned"
     from semistyle.data.open import load_world
     _,name,size = preset.split('-')
-    return {k:load_world(k, int(size)) for k in (name, f'{name}-novel')}
+    return {k:load_world(k, int(size)) for k in (name, f'{name}-novel', f'{name}-novel-color')}
 
 def turner(g, encode, space):
     "Pictures, a factor's name and its values -> pictures, by a generator that turns them"
@@ -78,7 +78,7 @@ def measure(turn, encode, worlds, names, n, seed):
         kept = ratios.pop('kept')
         row = dict(pictures=k, turn_ratio=float(np.mean([*ratios.values()])),
                    kept=kept) | {f'turn_{o}':v for o,v in ratios.items()}
-        if encode is not None:
+        if encode is not None and not hasattr(w, 'turned'):
             idx = np.random.default_rng(seed).integers(len(w), size=10*n)
             c = torch.from_numpy(w.codes(idx)[:,[w.space.factor(o) for o in names]])
             with torch.no_grad(): row['l2'] = float((encode(w.tensor(idx))-c).norm(dim=1).mean())
