@@ -2,9 +2,9 @@
 
     python experiments/run.py infogan_digits --seeds 3
 
-A row is the run of `semistyle_train --preset info-digits-8`. A classifier that was taught three quarters of the true digits reads what each value of the
-category draws; values and digits are matched one to one, as well as can be, and counted is the share of pictures that are of their value's
-digit. A picture stands beside: a row for each value, in the order of the digits, a column for each latent."""
+A row is the run of `semistyle_train --preset info-digits-8`. A classifier that was taught three quarters of the true digits reads what each
+value of the category draws; values and digits are matched one to one, as well as can be, and counted is the share of pictures that are of their
+value's digit. A picture stands beside: a row for each value, in the order of the digits, a column for each latent."""
 
 settings = dict(
     preset='info-digits-8', # Settings that every row starts from
