@@ -141,7 +141,8 @@ def _command(on_interrupt=lambda: 'nothing was lost', alone=True):
         if not _is_command():
             yield say
             return
-        if getattr(sys.stdout, 'errors', '')=='strict': sys.stdout.reconfigure(errors='surrogateescape')  # names, as bytes
+        if getattr(sys.stdout, 'errors', '')=='strict':
+            sys.stdout.reconfigure(errors='surrogateescape')  # names, as bytes
         came = ()
         try:
             if n>1 and alone:
@@ -369,7 +370,8 @@ def semistyle_export(
         _seed(seed); _at_least(-10, 10, psi=psi); _at_least(18, 99, opset=opset)
         if hub: from semistyle.runs.share import check_repo; check_repo(hub)
         for k,o,ends in (('onnx',onnx,'.onnx'), ('pt2',pt2,'.pt2')):
-            if o and Path(o).suffix!=ends: raise ValueError(f"{k} should be a file that ends in {ends}, got {o}: name it so")
+            if o and Path(o).suffix!=ends:
+                raise ValueError(f"{k} should be a file that ends in {ends}, got {o}: name it so")
             if o: _writable(o)
         if page: _writable(Path(page)/'index.html')
         from semistyle.core import alone_at

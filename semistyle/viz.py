@@ -319,7 +319,8 @@ def claim_row(
     d,low,high = bootstrap_difference(list(above), list(below))
     far = abs(d)>np.nanmax([a['std'], b['std'], 0]) and not low<=0<=high
     if math.isnan(d): return {'claim of the paper':claim, 'appears here':'not measured in each run',
-                              'numbers':f'{format_value(a, digits)} against {format_value(b, digits)}', 'difference':'–'}
+                              'numbers':f'{format_value(a, digits)} against {format_value(b, digits)}',
+                              'difference':'–'}
     sure = ('one run each' if a['n']==b['n']==1 else 'one run on a side' if 1 in (a['n'], b['n']) else
             f"{'beyond' if far else 'within'} the spread")
     return {'claim of the paper':claim, 'appears here':f"{'yes' if d>0 else 'no'}, {sure}",
@@ -364,11 +365,13 @@ def metric_card(
     top:float=1.,          # Value of a full bar
 )->Html:
     "One measure, large, beside the published one"
-    if better not in ('higher','lower','near 1'): raise ValueError(f"`better` should be 'higher', 'lower' or 'near 1', got {better!r}")
+    if better not in ('higher','lower','near 1'):
+        raise ValueError(f"`better` should be 'higher', 'lower' or 'near 1', got {better!r}")
     def at(v): return 0. if v is None or v!=v else round(100*min(max(v/top, 0.), 1.), 1)
     mark,theirs = (None,None) if published is None else (
         xml.B(style=f'left:{at(published)}%'), xml.Div(xml.B(), f'{format_value(published)} {source}'))
-    return _html(xml.Div(xml.Div(name, xml.Small(f"{better} is {'best' if better=='near 1' else 'better'}"), cls='name'),
+    return _html(xml.Div(xml.Div(name, xml.Small(f"{better} is {'best' if better=='near 1' else 'better'}"),
+                                 cls='name'),
                          xml.Div(format_value(value), cls='value'),
                          xml.Div(xml.I(style=f'width:{at(value)}%'), mark, cls='bar'),
                          theirs, xml.Div(note), cls='metric'))

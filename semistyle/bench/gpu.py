@@ -55,7 +55,8 @@ def compare_device(
 )->dict:             # Name of what was computed -> relative difference
     "How far a device is from the processor in float32"
     rng,p = torch.Generator().manual_seed(seed),get_preset(preset,
-                                                           **({} if preset.startswith('world') else dict(grow_share=0.)))
+                                                           **({} if preset.startswith('world')
+                                                              else dict(grow_share=0.)))
     with torch.random.fork_rng():
         torch.manual_seed(seed); g,d = preset_networks(p, 4)
     g,d = g.eval(),d.eval()                                                         # w_avg stays

@@ -48,8 +48,10 @@ def _turn(learn, images, by_steps=False):
     if learn.device.type!='cpu': getattr(torch, learn.device.type).synchronize()   # a card is done when it says so
 
 _kinds = { # Kind of operation -> how PyTorch's profiler calls those; the first that fits
-    'convolutions':'conv|_Blur', 'styles and activations':'Compiled|Restyle|elu|Dynamo|bytecode', 'matrix products':'mm$|linear|matmul|einsum',
-    'optimisers and averages':'dam|Optimizer|lerp_', 'copies':'copy|empty|clone|cat$|fill_|zero|strided|slice|shuffle|::to$'}
+    'convolutions':'conv|_Blur', 'styles and activations':'Compiled|Restyle|elu|Dynamo|bytecode',
+    'matrix products':'mm$|linear|matmul|einsum',
+    'optimisers and averages':'dam|Optimizer|lerp_',
+    'copies':'copy|empty|clone|cat$|fill_|zero|strided|slice|shuffle|::to$'}
 
 def time_shares(
     f:Callable # Without arguments, on the processor
@@ -68,7 +70,8 @@ def _beside(ours, baseline, images, by_steps, seconds, progress, shares):
     "What two learners take in, in turns of so many images; operations are those of convolutions and matrix products"
     with FlopCounterMode(display=False) as counted: _turn(ours, images)
     flops = counted.get_total_flops()/images
-    times = in_turns([lambda: _turn(ours, images), lambda: _turn(baseline, images, by_steps)], seconds, progress=progress)
+    times = in_turns([lambda: _turn(ours, images), lambda: _turn(baseline, images, by_steps)], seconds,
+                     progress=progress)
     speeds = images/times
     fast,slow = np.median(speeds, 0)
     q1,q3 = np.quantile(speeds[:,0]/speeds[:,1], [.25,.75])
@@ -157,8 +160,10 @@ def bench_steps(
     for size in resolutions:
         for name,(preset,how) in steps.items():
             how = dict(bs=bs) | (dict(grow_share=0.) if preset!='world' else {}) | how | settings
-            note(name, size, bench_train(preset.format(world=world)+f'-{size}', world, each, seed, progress, shares=shares, **how))
-    for (name,size),method in vaes.items(): note(name, size, bench_vae(method, world, size, each, bs, seed, progress, shares=shares))
+            note(name, size, bench_train(preset.format(world=world)+f'-{size}', world, each, seed, progress,
+                                         shares=shares, **how))
+    for (name,size),method in vaes.items():
+        note(name, size, bench_vae(method, world, size, each, bs, seed, progress, shares=shares))
     return dict(matmul_gflops=peak) | res
 
 # %% ../../nbs/bench/80_train.ipynb #4c577025

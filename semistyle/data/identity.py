@@ -110,7 +110,8 @@ def describe_data(
     chosen = choose_factors(ds, factors) if factors else ds
     given = {k:Path(v).name if k=='labels' else v for k,v in _given(options).items() if k!='rules'}
     return to_json(dict(rules=options.get('rules') or 2, source=Path(str(ds.source or ds.name)).name, images=len(ds),
-                        sha256=data_hash(ds), labels_sha256=_labels_sha(chosen) if ds.labelled and not chosen.grid else None,
+                        sha256=data_hash(ds),
+                        labels_sha256=_labels_sha(chosen) if ds.labelled and not chosen.grid else None,
                         options=given, resize=ds.resize, dressing=ds.dressing,
                         attributes=[*chosen.attributes],
                         taught=label_counts(chosen, split) if split is not None else []))

@@ -403,7 +403,8 @@ def _leave_out(self:ImageFiles, fit, filter, background):
 def _found_tables(self:ImageFiles):
     "Tables of labels beside the pictures or above them: of one name, in one folder or several"
     ends = tuple(_tables)
-    some = [o for o in self.report['other']+['dataset.json']*('dataset.json' in self.files.names) if o.lower().endswith(ends)]
+    some = [o for o in self.report['other']+['dataset.json']*('dataset.json' in self.files.names)
+            if o.lower().endswith(ends)]
     if not some: return
     homes = {'/'.join(p[:i]) for p in (o.split('/') for o in {*map(_folder_of, self.names)}) for i in range(len(p)+1)}
     beside = [o for o in some if _folder_of(o) in homes]
@@ -422,7 +423,8 @@ def _from_top(self:ImageFiles, home, names):
         if near in whole: res[o] = near
         elif there and '/' in name: res[o] = o
         elif len(hits := below(o))==1: res[o] = f'{home}/{below.names[hits[0]]}'
-        else: res[o] = o if there!=bool(hits) else near                # what is nowhere, or twice, is refused by its name
+        else:
+            res[o] = o if there!=bool(hits) else near                # what is nowhere, or twice, is refused by its name
     return res
 
 @patch

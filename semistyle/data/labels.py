@@ -92,7 +92,8 @@ def label_text(
     if kind: raise ValueError(f"{source} should be a CSV in UTF-8, is {kind}: save it as one")
     marked = data[:2] in (b'\xff\xfe',b'\xfe\xff')
     try:
-        return data.decode('utf-16' if marked else 'utf-16-le' if data[1:2]==b'\0' else 'utf-16-be' if data[:1]==b'\0' else 'utf-8-sig')
+        return data.decode('utf-16' if marked else 'utf-16-le' if data[1:2]==b'\0' else 'utf-16-be' if data[:1]==b'\0'
+                           else 'utf-8-sig')
     except UnicodeDecodeError as e:
         raise ValueError(f"{source} should be a CSV in UTF-8, is not ({e}): save it as one") from None
 
@@ -153,7 +154,9 @@ def _lines(text): return re.split(r'\r\n|\r|\n', text)  # and not at the other c
 def _json_table(text, source, finds):
     "Table of JSON in any of its forms; `None` where it has no labels"
     try:
-        try: d = json.loads(f'[{text}]' if source.lower().endswith(('.jsonl','.ndjson')) and len(text.split('\n'))<3 else text)
+        try:
+            d = json.loads(f'[{text}]' if source.lower().endswith(('.jsonl','.ndjson')) and len(text.split('\n'))<3
+                           else text)
         except json.JSONDecodeError:
             d = [json.loads(o) for o in _lines(text) if o.strip()]
             if len(d)<2 and not (d and isinstance(d[0], dict)): raise
@@ -220,7 +223,8 @@ def _text_table(text, source, finds):
     nameless = {k for k in hits if k<len(first) and _nameless(first[k], k, [o[k] for _,o in rows[1:] if len(o)==width])}
     if not any(v for k,v in hits.items() if k not in nameless): nameless = set()
     ids = {k for k in nameless if first[k].lower() in ('id','idx')}      # a number may be the picture's name
-    if not any(v>=1000 or v and first[k].lower() in _file_keys for k,v in hits.items() if k<len(first) and k not in nameless):
+    if not any(v>=1000 or v and first[k].lower() in _file_keys for k,v in hits.items() if k<len(first)
+               and k not in nameless):
         nameless -= ids
     for k in nameless: del hits[k]
     names = {k:first[k] for k in hits}
@@ -360,7 +364,8 @@ def _numbers_in(cells, where):
     "What numbers are meant by words among cells: yes and no beside 1 and 0; and numbers as people write them, where most are numbers"
     seen = Counter(cells)
     words,plain = {o for o in seen if type(o) is str},{o for o in seen if type(o) is not str and o==o}
-    if words and plain and plain<={0.,1.} and {o.lower() for o in words}<=_yes_no.keys(): return {o:_yes_no[o.lower()] for o in words}
+    if words and plain and plain<={0.,1.} and {o.lower() for o in words}<=_yes_no.keys():
+        return {o:_yes_no[o.lower()] for o in words}
     if whole := _written(words, where, plain): return whole
     good = {o for o in words if _written({o}, None)}
     if plain or sum(seen[o] for o in good)>sum(seen[o] for o in words-good): return _written(good, where, plain) or {}
@@ -375,7 +380,8 @@ def _places(kinds, order):
     place = {o:i for i,o in enumerate(order)}
     if place.keys()>=set(kinds): return {o:place[o] for o in kinds}
     place = {_spelling(o):i for i,o in enumerate(order)}
-    if len(place)==len(order) and all(_spelling(o) in place for o in kinds): return {o:place[_spelling(o)] for o in kinds}
+    if len(place)==len(order) and all(_spelling(o) in place for o in kinds):
+        return {o:place[_spelling(o)] for o in kinds}
 
 def _class_columns(column, said, n, order):
     "Columns and notes for a column of words"
@@ -474,7 +480,8 @@ def label_values(
             words_of[name] = sorted(set(said.values()), key=_natural)
         else: more,note = {name:v},_maybe_classes(name, seen, most_classes)
         if said and (lost := {o for o in map(_lower,
-                                             (row[place[name]] for row in table.rows.values())) if o in (words&_doubtful if not asks else words&_doubtful|_missing-{''})}):
+                                             (row[place[name]] for row in table.rows.values()))
+                                             if o in (words&_doubtful if not asks else words&_doubtful|_missing-{''})}):
             notes.append(f"in {name}, {', '.join(sorted(lost))} means that nobody knows; "
                          "missing='none' makes it a class")
         if twice := out.keys()&more.keys():

@@ -20,7 +20,8 @@ _matrix_types = {0x1E3D4C51:'<f4', 0x1E3D4C53:'<f8', 0x1E3D4C54:'<i4', 0x1E3D4C5
 def _opened(path):
     "A file to read from"
     try: return open(path, 'rb')
-    except OSError as e: raise ValueError(f"{path} should be a binary matrix of SmallNORB, cannot be read ({e}): check it") from None
+    except OSError as e:
+        raise ValueError(f"{path} should be a binary matrix of SmallNORB, cannot be read ({e}): check it") from None
 
 def _matrix_rows(
     path,           # `.mat` in SmallNORB's format, or the same as `.mat.gz`

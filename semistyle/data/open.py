@@ -184,7 +184,8 @@ def load_dataset(
     known = isinstance(name, str) and (is_world(name) or key in _packaged) # a Path is a path
     if known:
         ds = _call(load_world if is_world(name) else _packaged[key], name if is_world(name) else key, name, given)
-        if os.path.isdir(name): ds.notes = [*ds.notes, f"{name} is {'a rendered world' if is_world(name) else 'a packaged set'}; "
+        if os.path.isdir(name):
+            ds.notes = [*ds.notes, f"{name} is {'a rendered world' if is_world(name) else 'a packaged set'}; "
                                             f"the folder of that name is opened as ./{name}"]
         return ds
     if key in _sets and not (isinstance(name, Path) or os.sep in str(name)):

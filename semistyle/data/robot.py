@@ -117,7 +117,8 @@ _intensities   = np.float32([0.34, 0.56, 0.85, 1.22])
 # %% ../../nbs/data/12_robot.ipynb #618617a8
 def shade(surfels, intensity, light, object_color, wall_color, paints=_paints):
     "The colour of each surfel under one lamp, [n,3], 0 to 255"
-    return _shade(surfels, _intensities[intensity], _azimuth[light], lights[:,light], light, object_color, wall_color, paints)
+    return _shade(surfels, _intensities[intensity], _azimuth[light], lights[:,light], light, object_color, wall_color,
+                  paints)
 
 def _shade(surfels, intensity, azimuth, to_lamp, bit, object_color, wall_color, paints):
     "The same of a lamp at any place; `bit` says whom it is hidden from"

@@ -146,7 +146,8 @@ class LatentContrast(DiscoveryTerm):
         tau:float=.5,       # Temperature
         alpha:float=.5,     # Step of every edit
     ):
-        check_number(layer, 'layer', whole=True); check_number(tau, 'tau', above=True); check_number(alpha, 'alpha', above=True)
+        check_number(layer, 'layer', whole=True); check_number(tau, 'tau', above=True)
+        check_number(alpha, 'alpha', above=True)
         self.layer,self.tau,self.alpha = layer,tau,alpha
     def parts(self, step):
         "The contrast of all changes, each direction on each picture"

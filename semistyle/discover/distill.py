@@ -128,7 +128,8 @@ class TotalCorrelation(VAETerm):
     def parts(self, step):
         _single(step, self)
         m,n = len(step.z),len(step.loader.world)
-        if m>n: raise ValueError(f"a batch should have at most the {n:,} pictures that there are, for their total correlation, "
+        if m>n:
+            raise ValueError(f"a batch should have at most the {n:,} pictures that there are, for their total correlation, "
                                  f"has {m}: give more pictures, or a smaller bs")
         parts = kl_parts(step.z, *step.posterior, n, self.estimator)
         return dict(total_correlation=(self.beta-1, parts['total_correlation']))
@@ -145,7 +146,8 @@ class DensityRatio(VAETerm):
     ):
         store_attr()
         check_number(gamma, 'gamma'); check_number(lr, 'lr'); check_number(hidden, 'hidden', 1, 2**16, whole=True)
-        if not isinstance(betas, (tuple,list)) or len(betas)!=2: raise ValueError(f"betas should be two numbers, got {betas!r}")
+        if not isinstance(betas, (tuple,list)) or len(betas)!=2:
+            raise ValueError(f"betas should be two numbers, got {betas!r}")
         for o in betas: check_number(o, 'each of betas', 0, .99999)
     def build(self, vae): self.net = CodeDiscriminator(vae.z_dim, self.hidden).to(next(vae.parameters()).device)
     def optimizers(self): return dict(discriminator=adam(self.net.parameters(), self.lr, self.betas))

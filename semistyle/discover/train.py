@@ -428,7 +428,8 @@ def learn_directions(
         if terms is None: terms = contrast_terms(method, n_directions, g, diversity, **how, **kwargs)
     codes = codes_id(g, c)
     settings = dict(method=method, n_directions=n_directions, k=None if nav.coefficients is None else len(nav.basis),
-                    attention=attention, fixed=directions is not None, steps=list(steps), length=nav.length, start=start,
+                    attention=attention, fixed=directions is not None, steps=list(steps), length=nav.length,
+                    start=start,
                     bs=bs, lr=lr, seed=seed, features=getattr(features, 'name', 'features'), owner=owner_of(g),
                     **({} if terms_given else dict(diversity=diversity, **how, **kwargs)),
                     **({} if codes is None else dict(codes=codes)))

@@ -129,7 +129,8 @@ def turn_ratios(
     def far(a, b): return (a-b).square().double().mean().item()
     if n<2: raise ValueError(f"n should be at least 2, of which one is how far from the other, got {n}")
     for k,name in [(space.factor(o), o) for o in names]:
-        if space.sizes[k]<2: raise ValueError(f"names should be factors with several values, {name} has one: leave it out")
+        if space.sizes[k]<2:
+            raise ValueError(f"names should be factors with several values, {name} has one: leave it out")
         f = space.to_factors(idx)
         f[:,k] = _other_values(space.sizes[k], f[:,k], rng)
         true = world.turned(f, name) if hasattr(world, 'turned') else world.tensor(space.to_index(f))

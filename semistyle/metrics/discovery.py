@@ -88,7 +88,8 @@ def regressed_attributes(
     **kwargs      # For `train_oracle`, such as `kimg`
 )->Attributes:    # Reads each code, in [0,1]; its predictor's `record` says how well
     "A predictor that no label has taught: it reads in pictures the codes that they were generated from (Zhu et al. 2022, app. K)"
-    if space is None: raise ValueError("space should name the codes of g, is None: give a generator that was taught factors")
+    if space is None:
+        raise ValueError("space should name the codes of g, is None: give a generator that was taught factors")
     if not getattr(g, 'c_dim', 0) or g.c_dim!=len(space.names):
         raise ValueError(f"g should be a generator of the {len(space.names)} codes of space, has "
                          f"{getattr(g, 'c_dim', 0)}: give one that was taught factors")
@@ -321,6 +322,7 @@ def name_directions(
         (_,gap),(i,j) = r.topk(2)
         name = names[i] if 1-gap>=min_gap else f'{names[i]} with {names[j]}'
         if row.abs().max()<=min_change: name = 'nothing'
-        res.append(next(o for o in itertools.chain([name], (f'{name} {i}' for i in itertools.count(2))) if o not in res))
+        res.append(next(o for o in itertools.chain([name], (f'{name} {i}' for i in itertools.count(2)))
+                        if o not in res))
     sign = a.gather(1, rel.argmax(1, keepdim=True))[:,0].sign()
     return res,torch.where(sign==0, 1., sign).float()

@@ -94,7 +94,8 @@ def path_name(
     between:bool=False,     # Whether both ends of each walk were given
 )->str:                     # Such as 'ppl2_wend' or 'ppl_w_end_disc'
     "What a path length may be called"
-    if (features,noise,epsilon,between)==('lpips_vgg','pair',1e-4,False): return f"ppl{'' if crop else '2'}_{space}{sampling}"
+    if (features,noise,epsilon,between)==('lpips_vgg','pair',1e-4,False):
+        return f"ppl{'' if crop else '2'}_{space}{sampling}"
     more = ['crop']*crop + [noise]*(noise!='pair') + [f'eps{epsilon:g}']*(epsilon!=1e-4) + ['between']*between
     return '_'.join(['ppl', space, sampling, features, *more])
 
@@ -134,8 +135,10 @@ def path_distances(
 # %% ../../nbs/metrics/52_path.ipynb #8adee5df
 def _check_ends(ends, z_dim):
     "Two tables of latents, or a clear refusal"
-    if len(ends)!=2: raise ValueError(f"ends should be two tables of latents, starts and ends, got {len(ends)}: give both")
-    for i,o in enumerate(ends): check_shape(check_floats(o, f'ends[{i}]', way='give latents z'), f'ends[{i}]', f'm {z_dim}')
+    if len(ends)!=2:
+        raise ValueError(f"ends should be two tables of latents, starts and ends, got {len(ends)}: give both")
+    for i,o in enumerate(ends):
+        check_shape(check_floats(o, f'ends[{i}]', way='give latents z'), f'ends[{i}]', f'm {z_dim}')
     if len(ends[0])!=len(ends[1]) or not len(ends[0]):
         raise ValueError(f"ends should be as many ends as starts, one at least, got {len(ends[0])} starts and {len(ends[1])} ends")
     return ends
@@ -179,4 +182,5 @@ def perceptual_path_length(
     protocol = dict(space=space, sampling=sampling, crop=crop, features=features, noise=noise, epsilon=epsilon, n=n,
                     n_kept=len(kept), trim=[1,99], interpolation=dict(z='slerp', w='lerp')[space], seed=seed, bs=bs,
                     std=float(kept.std()), untrimmed=float(dist.mean())) | ({} if ends is None else dict(pairs=len(ends[0])))
-    return {path_name(features, space, sampling, crop, noise, epsilon, ends is not None): float(kept.mean()), 'protocol': protocol}
+    return {path_name(features, space, sampling, crop, noise, epsilon, ends is not None): float(kept.mean()),
+            'protocol': protocol}

@@ -229,7 +229,8 @@ def as_maps(
     many = isinstance(out, (list,tuple))
     odd = [o for o in out if not isinstance(o, Tensor) or o.ndim!=4 or len(o)!=len(img)] if many else [out]
     if many and len(out) and not odd: return out
-    def said(o): return f"{'one' if many else 'a tensor'} of shape {[*o.shape]}" if isinstance(o, Tensor) else f'a {type(o).__name__}'
+    def said(o):
+        return f"{'one' if many else 'a tensor'} of shape {[*o.shape]}" if isinstance(o, Tensor) else f'a {type(o).__name__}'
     got = said(odd[0]) if odd else 'none'
     raise ValueError(f"features should return a list of maps [{len(img)},C,H,W], one for each layer, returned {got}: wrap them, "
                      "as_features(f, name)")

@@ -186,7 +186,8 @@ class CodeDiscriminator(nn.Module):
         layers:int=6,    # Hidden layers
     ):
         super().__init__()
-        for name,v in dict(z_dim=z_dim, hidden=hidden, layers=layers).items(): check_number(v, name, 1, 2**16, whole=True)
+        for name,v in dict(z_dim=z_dim, hidden=hidden, layers=layers).items():
+            check_number(v, name, 1, 2**16, whole=True)
         sizes = [z_dim]+[hidden]*layers
         mix = [nn.Sequential(nn.Linear(i, o), nn.LeakyReLU(.2)) for i,o in zip(sizes, sizes[1:])]
         self.layers = nn.Sequential(*mix, nn.Linear(hidden, 2))

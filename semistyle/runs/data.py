@@ -67,7 +67,8 @@ def check(
         if not wrong: say(f'every byte of {ds.path} is as it was packed')
     if isinstance(ds, ImageFiles):
         res['unread'] = broken = ds.find_broken()
-        wrong += [f"{len(broken):,} of {len(ds):,} pictures cannot be read, such as {k}: {v}" for k,v in [*broken.items()][:1]]
+        wrong += [f"{len(broken):,} of {len(ds):,} pictures cannot be read, such as {k}: {v}"
+                  for k,v in [*broken.items()][:1]]
         if not wrong:
             try: deque((ds.tensor(o) for o in np.array_split(np.arange(len(ds)), max(1, len(ds)//100))), maxlen=0)
             except ValueError as e: wrong.append(str(e))

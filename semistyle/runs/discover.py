@@ -144,10 +144,13 @@ def _regress(teacher, g, at, seed, progress, kimg=60., **kwargs):
             raise ValueError(f"judge should be the model that taught {at}, whose generator is {was}, got {owner_of(teacher.generator)['hash']}: "
                              "remove that folder, or choose another for the results")
         return
-    learned = regressed_attributes(teacher.generator, teacher.space, seed=seed, side=g.img_resolution, progress=progress, kimg=kimg, **kwargs)
-    save_model(at, learned.predict.record | dict(space=teacher.space, teacher=owner_of(teacher.generator)['hash']), oracle=learned.predict)
+    learned = regressed_attributes(teacher.generator, teacher.space, seed=seed, side=g.img_resolution,
+                                   progress=progress, kimg=kimg, **kwargs)
+    save_model(at, learned.predict.record | dict(space=teacher.space, teacher=owner_of(teacher.generator)['hash']),
+               oracle=learned.predict)
 
-def _kept_judge(at, teacher): return Attributes(load_model(at).oracle, teacher.space.names, f'regressed-{teacher.path.name}')
+def _kept_judge(at, teacher):
+    return Attributes(load_model(at).oracle, teacher.space.names, f'regressed-{teacher.path.name}')
 
 # %% ../../nbs/runs/75_discover.ipynb #49d4ddf6
 def _settle(g, features, directions, attributes, n, words, look=None, **kwargs):
@@ -287,9 +290,11 @@ def run_discovery(
     "Find directions of a saved model, name and score them, and write a report; of several launched processes the first one searches, and all score"
     start,out = time.monotonic(),Path(out)
     check_names(run_discovery, kwargs)
-    if words and world: raise ValueError(f"world should be left out where sentences judge, got {world!r}: leave out one of them")
+    if words and world:
+        raise ValueError(f"world should be left out where sentences judge, got {world!r}: leave out one of them")
     if (words is None)!=(scorer is None): raise ValueError("words and scorer should be given together, or neither")
-    if judge and (words or world): raise ValueError(f"judge should be given alone, got {'world' if world else 'words'} too: leave out one of them")
+    if judge and (words or world):
+        raise ValueError(f"judge should be given alone, got {'world' if world else 'words'} too: leave out one of them")
     me,held = launched()[0],ExitStack()
     if n_processes()>1:
         raise ValueError("run_discovery should be called before processes meet, was called inside `joined`: it lets "

@@ -154,7 +154,8 @@ def _control(s, n, seed, folder, progress):
                                                                  spectrum_ratio=ratio)
     return values,dict(noise_mode='const', latents='one for all pairs of a seed', seed=seed)
 
-@register_measure('between', '', 'render_ratio_between l2_gen_between l2_gen_between_true', 'codes between oracle', 1000, 1000)
+@register_measure('between', '', 'render_ratio_between l2_gen_between l2_gen_between_true', 'codes between oracle',
+                  1000, 1000)
 def _between(s, n, seed, folder, progress):
     res = control_between(s.sampler.of, s.world, s.ask, n, seed)
     return res | dict(l2_gen_between_true=res.pop('l2_true_between')),dict(codes='anywhere in the range of each factor that has one', seed=seed)

@@ -57,7 +57,8 @@ class ExportedGenerator(nn.Module):
     )->dict:       # Name -> tensor
         "Some inputs: random latents and codes, a truncation of .7 and small shifts"
         with seeded(seed):
-            res = {k:torch.rand([n if o=='n' else o for o in s]) if k=='c' else torch.randn([n if o=='n' else o for o in s])
+            res = {k:torch.rand([n if o=='n' else o for o in s]) if k=='c'
+                   else torch.randn([n if o=='n' else o for o in s])
                    for k,s in self.inputs.items()}
         return res | dict(psi=torch.tensor(.7), shift=res['shift']*.1)
 
@@ -286,7 +287,8 @@ def page_spec(
     z,c = model.sampler().points(check_number(n, 'n', 1, 1000, True), seed)
     if c is None: c = torch.zeros(n, 0)
     moves = along.variations*along.steps[:,None,None] if along else torch.zeros(0)
-    return dict(sliders=_with_keys(named+_move_sliders(along)), latents=_floats(z), codes=_floats(c), moves=_floats(moves),
+    return dict(sliders=_with_keys(named+_move_sliders(along)), latents=_floats(z), codes=_floats(c),
+                moves=_floats(moves),
                 n_latents=n, z_dim=g.z_dim,
                 c_dim=g.c_dim, num_ws=g.num_ws, w_dim=g.w_dim, resolution=g.img_resolution, channels=g.img_channels,
                 psi=float(psi))

@@ -62,7 +62,8 @@ def turned_factors(
     if space is None: raise ValueError(f"{model.path} should name its factors, does not: give a world, or directions")
     if isinstance(space, CodeSpace) or world is not None and not world.grid: world = None
     drawn = traversal_images(turning_parts(model, space, seed, psi), space, n_max=_most_values(space))
-    return _rows_figure(dict(drawn=drawn) | (dict(rendered=traversal_images(world.render_codes, space)) if world else {}))
+    return _rows_figure(dict(drawn=drawn)
+                        | (dict(rendered=traversal_images(world.render_codes, space)) if world else {}))
 
 # %% ../../nbs/runs/73_page.ipynb #dd178955
 class DirectionMoves:
@@ -192,8 +193,10 @@ _measures = dict(mig=('MIG','higher',1.,'of the encoder, on rendered pictures'),
                  mig_gen=('MIG-gen','higher',1.,'what the oracle reads in generated pictures'),
                  l2_gen=('L2-gen','lower',1.5,'what the oracle reads in generated pictures'),
                  render_ratio=('render ratio','lower',1.,'0: every picture as rendered; 1: the code is ignored'),
-                 cosine_least=('least cosine','higher',1.,'between the change of the picture and the true one, of the factor drawn worst'),
-                 spectrum_ratio=('finest detail','near 1',2.,"power at the highest frequencies, as a multiple of true pictures'"))
+                 cosine_least=('least cosine','higher',1.,
+                               'between the change of the picture and the true one, of the factor drawn worst'),
+                 spectrum_ratio=('finest detail','near 1',2.,
+                                 "power at the highest frequencies, as a multiple of true pictures'"))
 
 def _measure_cards(
     metrics:dict, # Measure -> number

@@ -64,11 +64,13 @@ def push_to_hub(
     from huggingface_hub import CommitOperationAdd,HfApi
     saved = load_model(model)
     files = {o:(saved.path/o).read_bytes() for o in ('config.json','model_card.md',
-                                                     *(f'{k}.safetensors' for k in saved.networks)) if (saved.path/o).exists()}
+                                                     *(f'{k}.safetensors' for k in saved.networks))
+                                                     if (saved.path/o).exists()}
     about = hub_metadata(saved, license)
     if onnx:
         with tempfile.TemporaryDirectory() as tmp:
-            export_onnx(model, Path(tmp)/'model.onnx', **kwargs); files['model.onnx'] = (Path(tmp)/'model.onnx').read_bytes()
+            export_onnx(model, Path(tmp)/'model.onnx', **kwargs)
+            files['model.onnx'] = (Path(tmp)/'model.onnx').read_bytes()
         about['tags'].append('onnx')
     files['README.md'] = hub_card(saved, repo, about).encode()
     api = HfApi(token=token, library_name='semistyle')

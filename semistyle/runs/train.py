@@ -36,7 +36,8 @@ def _fits(v, was, name=None):
     "Whether `v` can stand where `was` stands"
     if isinstance(was, (bool,str)): return isinstance(v, type(was))
     if isinstance(was, (tuple,list)): return isinstance(v, list) and len(v)==len(was) and all(map(_fits, v, was, was))
-    if isinstance(was, int) and name not in _fractions: return type(v) is int and v>=(name not in _may_be_none)*min(was, 1)
+    if isinstance(was, int) and name not in _fractions:
+        return type(v) is int and v>=(name not in _may_be_none)*min(was, 1)
     return type(v) in (int,float) and 0<=v<float('inf')
 
 def _value(text):
@@ -69,7 +70,8 @@ def parse_settings(
             if arg not in known: raise ValueError(f"{name} should be given one of {sorted(known)}, got {o!r}")
         v,was = _value(text),known[arg or name]
         if not _fits(v, was, name): raise ValueError(f"{key} should be like {was!r}, got {text!r}")
-        if key in seen: raise ValueError(f"a setting should be given once, got {key} twice, {text} the second time: leave one out")
+        if key in seen:
+            raise ValueError(f"a setting should be given once, got {key} twice, {text} the second time: leave one out")
         seen.add(key)
         if arg: res[name] = res.get(name, settings[name]) | {arg:v}
         else: res[name] = v
@@ -113,7 +115,8 @@ def _with_data(run, source, given, options):
     _check_terms(p)
     factors = p.get('factors') or None
     split = split_labels(choose_factors(ds, factors) if factors else ds, p['eta'], run['seed']) if p.get('eta') else None
-    run |= dict(world=f'{ds.name}-data' if is_world(ds.name) else ds.name, data=describe_data(ds, split, factors, **options))
+    run |= dict(world=f'{ds.name}-data' if is_world(ds.name) else ds.name,
+                data=describe_data(ds, split, factors, **options))
     paths = _paths(world=source, labels=options.get('labels'))
     run.place = {k:place_of(v) for k,v in paths.items()}
     for o in paths.values(): # whole words of it
@@ -240,7 +243,8 @@ def _new_run(asked, items, settings, options, command):
                          f"choose another preset, or set img_resolution={size} as well")
     run = Run(command=command, world=name, preset=preset, seed=asked['seed'] or 0, minutes=asked['minutes'], settings=p)
     if not name:
-        return _with_data(run, source, given, _unasked(source, p['img_resolution'], {k:v for k,v in of.items() if k!='world'}) | options)
+        return _with_data(run, source, given,
+                          _unasked(source, p['img_resolution'], {k:v for k,v in of.items() if k!='world'}) | options)
     _check_terms(p)
     if d := _dressing(run): run['dressing'] = d
     return run
@@ -621,7 +625,8 @@ def train_run(
     with ExitStack() as held, _threads_as_before():
         with first_one_first():
             if not rank():
-                held.enter_context(filling(out)); held.enter_context(alone_in(out)) # refuse now, not after the first hour
+                held.enter_context(filling(out))
+                held.enter_context(alone_in(out)) # refuse now, not after the first hour
             learn = _learner_of(out, run, world or _world_of_run(out, run, progress and not rank()), save_kimg,
                                 progress, cbs, threads, accumulate)
             asked = held.enter_context(held_interrupt())

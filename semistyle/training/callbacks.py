@@ -263,7 +263,8 @@ def set_state(self:DivergenceWatch, tensors):
 def spread(self:DivergenceWatch)->float: # 0: all alike; about 1: as varied as real images; None: of one picture nobody knows
     "Standard deviation over generated images, relative to that over real ones"
     real = gather(self.xb[0]).float()
-    if len(real)==1: real,self.last = real if self.last is None else torch.cat([self.last, real]),real # and the last look's
+    if len(real)==1:
+        real,self.last = real if self.last is None else torch.cat([self.last, real]),real # and the last look's
     if len(real)==1: return None
     real = real.std(0).mean()
     if real==0 or not self.learn.terms('g'): return 1.

@@ -67,7 +67,8 @@ class Separability(LossTerm):
     def loss(self, step):
         "The mean share left open by readers of earlier batches, which then learn from this one"
         g = step.generator
-        ws = g.mapping(torch.randn(len(step.x), g.z_dim, device=step.z.device), step.draw_codes(len(step.x)) if step.draw_codes else None)
+        ws = g.mapping(torch.randn(len(step.x), g.z_dim, device=step.z.device),
+                       step.draw_codes(len(step.x)) if step.draw_codes else None)
         with _at_rest(g.synthesis): y = self.read(g.synthesis(ws))
         with torch.autocast(ws.device.type, enabled=False):
             w,new = ws[:,-1],second_moments(ws[:,-1], y)
