@@ -100,6 +100,7 @@ def test_the_command_says_it_in_a_sentence(model, tmp_path):
     refuses('semistyle_discover', 'robot-oracle-32', *at, says=['should hold a generator'])
     refuses('semistyle_discover', model, *at, '--method', 'pca', says=['method should be one of'])
     refuses('semistyle_discover', model, *at, '--distinct', 2, says=['distinct should be at most 1, got 2'])
+    refuses('semistyle_discover', model, *at, '--judge', 'robot-oracle-32', says=['judge should be a model whose generator takes'])
     refuses('semistyle_discover', model, *at, '--words', model/'config.json',
             says=['words and clip should be given together'])
     refuses('semistyle_discover', model, *at[:4], '--directions', 40, '--method', 'ganspace',
