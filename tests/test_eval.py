@@ -84,7 +84,7 @@ def test_all(home, tmp_path, monkeypatch, slow_too):
     if slow_too:
         assert {'sap','ppl_w_end_disc','fd_oracle','dci_disentanglement','dci_hist_completeness','explicitness',
                 'ppl_w_end_oracle'} <= d['metrics'].keys()
-    assert set(d['ceiling'])=={'mig_gen','l2_gen'} and not {'fid','kid','precision','ppl2_wend'} & d['metrics'].keys()
+    assert set(d['ceiling'])=={'mig_gen','l2_gen','l2_gen_between'} and not {'fid','kid','precision','ppl2_wend'} & d['metrics'].keys()
     assert all(o['mean'] is not None for o in d['metrics'].values())
     for o in NO_WEIGHTS: assert f'{o} is left out: ' in r.err
     assert "is not in PyTorch's cache" in d['skipped']['quality']
