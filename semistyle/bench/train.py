@@ -74,8 +74,8 @@ def _beside(ours, baseline, images, by_steps, seconds, progress, shares):
                      progress=progress)
     speeds = images/times
     fast,slow = np.median(speeds, 0)
-    q1,q3 = np.quantile(speeds[:,0]/speeds[:,1], [.25,.75])
-    return dict(images_per_s=fast, baseline_images_per_s=slow, ratio=fast/slow, ratio_quartiles=[q1,q3],
+    q1,ratio,q3 = np.quantile(speeds[:,0]/speeds[:,1], [.25,.5,.75])
+    return dict(images_per_s=fast, baseline_images_per_s=slow, ratio=ratio, ratio_quartiles=[q1,q3],
                 gflop_per_image=flops/1e9, gflops=fast*flops/1e9, threads=torch.get_num_threads(),
                 dtype=str(ours.dtype).split('.')[-1], turns=speeds.round(1),
                 **(dict(shares=time_shares(lambda: _turn(ours, images))) if shares and ours.device.type=='cpu' else {}))
@@ -89,7 +89,7 @@ def bench_train(
     device=None,           # Where to train; the processor if None
     shares:bool=False,     # Say also what a step's time goes to, on the processor: half a minute
     **settings             # Settings to use instead of the preset's
-)->dict:                   # `images_per_s`, `baseline_images_per_s`, `ratio` of the two, `gflop_per_image`, `shares` of `time_shares`, and what they depend on
+)->dict:                   # `images_per_s`, `baseline_images_per_s`, `ratio` of the two in the median turn, `gflop_per_image`, `shares` of `time_shares`, and what they depend on
     "Images a second of the default training step, and of the same networks in float32, contiguous and step by step"
     world = load_world(world, get_preset(preset, **settings)['img_resolution'])
     def learner():
