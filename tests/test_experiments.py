@@ -298,10 +298,10 @@ def test_rivals_without_labels(here, row):
 def test_generators_are_compared(here, row):
     driver.main('stylegan2_generators', seeds=1, rows=row,
                 set='until_kimg=.07 n_quality=200 n=20 samples=500 judge_batches=2')
-    (res,) = read_json(here[0]/'results'/'stylegan2_generators'/'shapes-32'/f'{row}-0.json')['rows']
+    (res,) = read_json(here[0]/'results'/'stylegan2_generators'/'shapes-32-0.07kimg'/f'{row}-0.json')['rows']
     assert {'fd_efficientnet_lite0','precision_efficientnet_lite0','fd_oracle','precision_oracle','recall_oracle','spectrum_ratio',
             'ceiling_s_disen','ceiling_n_discov'} <= res.keys()
-    kept = load_model(here[0]/'results'/'stylegan2_generators'/'shapes-32'/f'{row}-0')
+    kept = load_model(here[0]/'results'/'stylegan2_generators'/'shapes-32-0.07kimg'/f'{row}-0')
     assert kept.config['kimg']>=.07 and kept.generator.img_resolution==32 and 'discriminator' in kept.networks
 
 def test_directions_are_composed(here):

@@ -36,7 +36,9 @@ def fits(name, p):
     "Whether a preset is of StyleGAN2"
     return p['kind']=='stylegan2'
 
-def target(row, seed, settings): return f"{settings['world']}-{settings['preset'].rpartition('-')[2]}/{row}-{seed}.json"
+def target(row, seed, settings):
+    until = f"{settings['until_kimg']:g}kimg" if settings['until_kimg'] else f"{settings['minutes']:g}min"
+    return f"{settings['world']}-{settings['preset'].rpartition('-')[2]}-{until}/{row}-{seed}.json"
 
 def run_row(row):
     "Train one generator, measure and record it"
