@@ -9,7 +9,7 @@ attention on them; Recog and LatentCLR train it by their own loss, as in the pap
 they found. `--rows windows` has a person's choice in place of attention: for each direction the cleanest of all contiguous ranges of
 layers. `--rows region` has prototypes (the paper's future work: of regions) that may change pictures of `shapes` where the object is alone, beside the same without
 that, and measures for both how much of the change lies there. `--rows pairs` measures table 8, the losses of exact single-factor changes of the world beside those of mixed ones, and trains
-nothing. `--rows judged` is no method: its directions and attention learn from the judge itself, for comparison."""
+nothing. `--rows judged` is no method: a direction for each attribute and its attention learn from the judge itself, for comparison."""
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -52,27 +52,45 @@ rows = {k:v for t in sets.values() for k,v in t.items()}
 def target(row, seed, settings):
     return f"{Path(settings['model']).name}/" + ('pairs/pairs.json' if row=='pairs' else f'{row}-{seed}.json')
 
-def judged(g, attributes, subspace, n_directions, seed, c=None, batches=400, lr=.03):
-    "Directions and attention that learn from the judge itself to change one attribute each, in turn, and no other: no method, for comparison"
+def judged(g, attributes, subspace, seed, c=None, batches=600, starts=2, lr=.03, want=.2):
+    "For each attribute the cleanest direction that the judge itself can teach, with its attention: no method, for comparison"
     import torch
     from semistyle.discover.navigator import Navigator,apply_edit,navigator_directions
+    from semistyle.discover.refine import name_and_score
     from semistyle.discover.train import frozen
+    from semistyle.metrics.discovery import relative_changes
     from semistyle.models.sampling import Sampler
     torch.manual_seed(seed)
-    nav,judge = Navigator(n_directions, g.num_ws, g.w_dim, subspace.axes, length=3*subspace.spread),attributes.predict
-    opt,rng = torch.optim.Adam(nav.parameters(), lr=lr, betas=(.5,.99)),torch.Generator().manual_seed(seed)
-    n,target = 2*n_directions,torch.arange(n_directions)%len(attributes.names)
+    m,judge,rng = len(attributes.names),attributes.predict,torch.Generator().manual_seed(seed)
+    nav,target = Navigator(starts*m, g.num_ws, g.w_dim, subspace.axes, length=3*subspace.spread),torch.arange(starts*m)%m
+    opt = torch.optim.Adam(nav.parameters(), lr=lr, betas=(.5,.99))
+    falls = torch.optim.lr_scheduler.CosineAnnealingLR(opt, batches, lr/20)
+    def of_target(x): return x.gather(1, target[:,None])
+    def without(x): return x.scatter(1, target[:,None], 0.)
     with frozen(g, judge):
-        for _ in range(batches):
-            k = torch.arange(n)%n_directions
-            ws,step,v = Sampler(g, c).ws(n, rng),.25+.5*torch.rand(n, generator=rng),nav.variations()[k]
+        with torch.no_grad():    # an attribute that no small step changes has no gradient: start where it is read together with W
+            ws = Sampler(g, c).ws(4000, seed)
+            read = torch.cat([judge(Sampler(g).of_ws(o)) for o in ws.split(100)])
+            along = (read-read.mean(0)).T@(ws[:,0]-ws[:,0].mean(0))@nav.basis.T
+            nav.coefficients[:m] = along/along.norm(dim=1, keepdim=True).clamp(min=1e-12)*along.shape[1]**.5
+            nav.logits *= .3
+        scale = torch.full([len(target)], .3)
+        for i in range(batches): # two pictures for each direction: ratios are of running means, which so few do not shake
+            k = torch.arange(2*len(target))%len(target)
+            ws,step,v = Sampler(g, c).ws(len(k), rng),scale[k]*(.5+torch.rand(len(k), generator=rng)),nav.variations()[k]
             after,before = (judge(g.synthesis(apply_edit(ws, v, o*step), noise_mode='const')) for o in (1,-1))
-            change = (after-before).abs().view(-1, n_directions, len(attributes.names)).mean(0)
-            own = change.gather(1, target[:,None])[:,0]
-            others = (change.square().sum(1)-own.square()+1e-6).sqrt()
-            loss = (others/(own+.02)).mean()
-            opt.zero_grad(); loss.backward(); opt.step()
-    return navigator_directions(nav, g, meta=dict(kimg=batches*n/1000))
+            change = (after-before).abs().view(2, len(target), m).mean(0)
+            mean = change.detach() if i==0 else mean.lerp(change.detach(), .1)
+            own,others = of_target(mean).clamp(min=want/10),without(mean)
+            size = others.norm(dim=1, keepdim=True).clamp(min=1e-6)
+            loss = ((others/size*change).sum(1, keepdim=True)/own - size*of_target(change)/own**2).mean() # to first order, of size/own
+            opt.zero_grad(); loss.backward(); opt.step(); falls.step()
+            scale = (scale*(want/own[:,0])**.1).clamp(.02, 2) # to the change that scores are taken at
+    found = navigator_directions(nav, g, meta=dict(kimg=2*len(target)*batches/1000))
+    _,res = name_and_score(g, found, attributes, 48, seed=seed+10_000, c=c) # on other pictures than those of the scores
+    changes = torch.tensor(res['changes']); shares = relative_changes(changes)
+    gap = (of_target(shares)[:,0]-without(shares).amax(1)).where(changes.amax(1)>res['protocol']['min_change'], -1)
+    return found.select((gap.view(starts, m).argmax(0)*m+torch.arange(m)).tolist())
 
 def best_windows(g, found, attributes, seed, c=None, n=24):
     "Directions in the range of layers in which each is cleanest, by other pictures than those of the scores: what a patient person would choose"
@@ -176,7 +194,7 @@ def run_row(row):
     subspace,c = subspace_of(s['model'], s['oracle'], s['samples'], row.seed),codes(model)
     where = object_region(world, attributes.predict) if 'region' in row.how else None
     start,features = time.monotonic(),look_with(row.how.get('features'), model, attributes)
-    if row.name=='judged': directions = judged(model.generator, attributes, subspace, s['directions'], row.seed, c)
+    if row.name=='judged': directions = judged(model.generator, attributes, subspace, row.seed, c)
     else:
         how = {k:s[k] for k in ('kimg','minutes','bs','lr')} | row.how
         how = {k:v for k,v in how.items() if k not in ('features','windows','longer','region')}

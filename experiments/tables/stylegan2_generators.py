@@ -15,7 +15,7 @@ settings = dict(
     n_quality=5000,     # Pictures for the distances
     n=500,              # Pictures for the judge
     samples=20_000,     # Styles that tell the axes of W
-    judge_batches=400)  # Batches that directions learn from the judge
+    judge_batches=400)  # Batches that directions learn from the judge; row `judged` of contrafeat_tables has 600
 _whole = dict(patch=1, resample_filter=[1,3,3,1])
 _both = lambda **kw: dict(g_args=kw, d_args=kw)
 rows = {
@@ -67,7 +67,7 @@ def run_row(row):
     idx = np.random.default_rng(row.seed).permutation(len(world))[:1000]
     with torch.no_grad():
         res['spectrum_ratio'] = spectrum_ratio(Sampler(g).images(1000, seed=row.seed), world.tensor(idx))
-    directions = judged(g, attributes, informative_subspace(g, s['samples'], row.seed, progress=False), 12, row.seed,
+    directions = judged(g, attributes, informative_subspace(g, s['samples'], row.seed, progress=False), row.seed,
                         batches=s['judge_batches'])
     _,found = score(g, directions, attributes, s['n'], row.seed)
     res |= {f'ceiling_{k}':found[k] for k in ('s_disen','n_discov')}
