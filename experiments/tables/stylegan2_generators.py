@@ -1,4 +1,4 @@
-"""What makes a better StyleGAN2 of a rendered world in the same minutes of a quiet processor: full resolution, the pairing loss, batch, path length.
+"""What makes a better StyleGAN2 of a rendered world in the same minutes of a quiet processor: full resolution, penalties, the pairing loss, batch, path length.
 
     python experiments/run.py stylegan2_generators --seeds 3
     python experiments/run.py stylegan2_generators --seeds 3 --set "world=robot minutes=30"
@@ -24,6 +24,8 @@ rows = {
     'full_wide':      _both(**_whole, channel_base=1024), # twice the maps at 32x32 and 16x16
     'full_noise':     dict(g_args=_whole|dict(use_noise=True), d_args=_whole),
     'full_no_path':   _both(**_whole) | dict(pl_weight=0.),
+    'full_r1_0.1':    _both(**_whole) | dict(r1_gamma=.1),
+    'full_r1_0.01':   _both(**_whole) | dict(r1_gamma=.01), # near what NVIDIA's code chooses: .0002 x 32 x 32 pixels / 32 pictures
     'full_batch_64':  _both(**_whole) | dict(bs=64),
     'full_pairs':     _both(**_whole) | dict(relativistic=True),
     'full_pairs_r2':  _both(**_whole) | dict(relativistic=True, r2_gamma=1.),
