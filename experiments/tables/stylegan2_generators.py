@@ -30,6 +30,8 @@ rows = {
     'full_pairs':     _both(**_whole) | dict(relativistic=True),
     'full_pairs_r2':  _both(**_whole) | dict(relativistic=True, r2_gamma=1.),
     'full_slow':      _both(**_whole) | dict(lr_g=2e-3, lr_d=2e-3),
+    'full_fast':      _both(**_whole) | dict(lr_g=.015, lr_d=.006), # the rates of Semi-StyleGAN's presets
+    'full_fast_r1':   _both(**_whole) | dict(lr_g=.015, lr_d=.006, r1_gamma=.1),
     'full_ema_short': _both(**_whole) | dict(ema_half_life=1_000),  # images; the preset's is 5,000
     'full_ema_long':  _both(**_whole) | dict(ema_half_life=20_000),
 }
