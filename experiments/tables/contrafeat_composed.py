@@ -9,7 +9,7 @@ told, each is compared with the world's own picture of what is read in it."""
 import time
 
 settings = dict(
-    preset='world-32',   # Settings of the generator, which gets full resolution as the row `full` of stylegan2_generators
+    preset='world-32',   # Settings of the generator
     world='shapes',      # Rendered world with a shipped oracle
     one='shape',         # Factor of which the last value is held out ...
     other='scale',       # ... together with the upper half of this one
@@ -90,7 +90,6 @@ def run_row(row):
     "Train one generator, find directions by each method, compose and record"
     import torch
     from contrafeat_tables import score
-    from stylegan2_generators import rows as generators
     from stylegan_tables import hold_out
     from semistyle.core import set_seed
     from semistyle.data.loaders import FactorLoader
@@ -103,8 +102,7 @@ def run_row(row):
     from semistyle.training.presets import gan_learner,get_preset
     from semistyle.viz import image_grid,save_image
     s,start = row.settings,time.monotonic()
-    plain = get_preset(s['preset'])
-    p = get_preset(s['preset'], kimg=s['kimg'], **{k:plain[k]|v for k,v in generators['full'].items()})
+    p = get_preset(s['preset'], kimg=s['kimg'])
     world = load_world(s['world'], p['img_resolution'])
     space,attributes = world.space,world_attributes(world)
     at = [space.names.index(s[o]) for o in ('one','other')]

@@ -1,4 +1,4 @@
-"""What makes a better StyleGAN2 of a rendered world in the same minutes of a quiet processor: full resolution, penalties, the pairing loss, batch, path length.
+"""What makes a better StyleGAN2 of a rendered world in the same minutes of a quiet processor: resolution, width, penalties, the pairing loss, batch, path length.
 
     python experiments/run.py stylegan2_generators --seeds 3
     python experiments/run.py stylegan2_generators --seeds 3 --set "world=robot minutes=30"
@@ -16,24 +16,23 @@ settings = dict(
     n=500,              # Pictures for the judge
     samples=20_000,     # Styles that tell the axes of W
     judge_batches=400)  # Batches that directions learn from the judge; row `judged` of contrafeat_tables has 600
-_whole = dict(patch=1, resample_filter=[1,3,3,1])
 _both = lambda **kw: dict(g_args=kw, d_args=kw)
 rows = {
-    'preset':         dict(),                    # networks of half the resolution that paint tiles of 2x2
-    'full':           _both(**_whole),           # full resolution, the paper's filter
-    'full_wide':      _both(**_whole, channel_base=1024), # twice the maps at 32x32 and 16x16
-    'full_noise':     dict(g_args=_whole|dict(use_noise=True), d_args=_whole),
-    'full_no_path':   _both(**_whole) | dict(pl_weight=0.),
-    'full_r1_0.1':    _both(**_whole) | dict(r1_gamma=.1),
-    'full_r1_0.01':   _both(**_whole) | dict(r1_gamma=.01), # near what NVIDIA's code chooses: .0002 x 32 x 32 pixels / 32 pictures
-    'full_batch_64':  _both(**_whole) | dict(bs=64),
-    'full_pairs':     _both(**_whole) | dict(relativistic=True),
-    'full_pairs_r2':  _both(**_whole) | dict(relativistic=True, r2_gamma=1.),
-    'full_slow':      _both(**_whole) | dict(lr_g=2e-3, lr_d=2e-3),
-    'full_fast':      _both(**_whole) | dict(lr_g=.015, lr_d=.006), # the rates of Semi-StyleGAN's presets
-    'full_fast_r1':   _both(**_whole) | dict(lr_g=.015, lr_d=.006, r1_gamma=.1),
-    'full_ema_short': _both(**_whole) | dict(ema_half_life=1_000),  # images; the preset's is 5,000
-    'full_ema_long':  _both(**_whole) | dict(ema_half_life=20_000),
+    'full':           dict(),                  # the preset: full resolution, the paper's filter
+    'tiles':          _both(patch=2, resample_filter=[1,1]), # networks of half the resolution that paint tiles of 2x2
+    'full_wide':      _both(channel_base=1024), # twice the maps at 32x32 and 16x16
+    'full_noise':     dict(g_args=dict(use_noise=True)),
+    'full_no_path':   dict(pl_weight=0.),
+    'full_r1_0.1':    dict(r1_gamma=.1),
+    'full_r1_0.01':   dict(r1_gamma=.01),      # near what NVIDIA's code chooses: .0002 x 32 x 32 pixels / 32 pictures
+    'full_batch_64':  dict(bs=64),
+    'full_pairs':     dict(relativistic=True),
+    'full_pairs_r2':  dict(relativistic=True, r2_gamma=1.),
+    'full_slow':      dict(lr_g=2e-3, lr_d=2e-3),
+    'full_fast':      dict(lr_g=.015, lr_d=.006), # the rates of Semi-StyleGAN's presets
+    'full_fast_r1':   dict(lr_g=.015, lr_d=.006, r1_gamma=.1),
+    'full_ema_short': dict(ema_half_life=1_000), # images; the preset's is 5,000
+    'full_ema_long':  dict(ema_half_life=20_000),
 }
 
 def fits(name, p):

@@ -74,18 +74,17 @@ _world = _two | dict(
     bs=32, lr_g=4e-3, lr_d=4e-3, style_mixing=0.5, r1_gamma=1., pl_weight=1., ema_half_life=5_000,
     decay_start=0.5, final_lr=0.1,
     g_args=dict(z_dim=64, w_dim=64, mapping_layers=4, mapping_lr_mul=0.1, channel_base=512, channel_max=64,
-                resample_filter=[1,1], use_noise=False, patch=2),
-    d_args=dict(channel_base=512, channel_max=64, resample_filter=[1,1], patch=2))
-_plain = _tiny | dict(patch=1)
+                use_noise=False),
+    d_args=dict(channel_base=512, channel_max=64))
 
 presets |= {
     'stylegan2-128': _two | dict(img_resolution=128),
     'world-64': _world | dict(img_resolution=64, kimg=400, r1_gamma=2.,
                               g_args=_world['g_args'] | dict(channel_base=1024),
                               d_args=_world['d_args'] | dict(channel_base=1024)),
-    'world-32': _world | dict(img_resolution=32, kimg=280),
-    'world-16': _world | dict(img_resolution=16, kimg=1, bs=8, g_args=_world['g_args'] | _plain,
-                              d_args=_world['d_args'] | _plain),
+    'world-32': _world | dict(img_resolution=32, kimg=800),
+    'world-16': _world | dict(img_resolution=16, kimg=1, bs=8, g_args=_world['g_args'] | _tiny,
+                              d_args=_world['d_args'] | _tiny),
 }
 
 # %% ../../nbs/training/44_presets.ipynb #d0074c9b
