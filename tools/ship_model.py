@@ -6,13 +6,14 @@
 The numbers on the card are those of the stored weights, over three seeds of 10,000 pictures; they also go to results/shipped/NAME.json."""
 import tempfile
 from pathlib import Path
-import torch
+import numpy as np,torch
 from fastcore.script import call_parse
 from semistyle.core import machine_info,mean_std,read_json,record_result
 from semistyle.data.open import load_world
 from semistyle.models.oracle import find_oracle
 from semistyle.runs.evaluate import measure_model
 from semistyle.runs.subject import Subject,world_of
+from semistyle.metrics.control import spectrum_ratio
 from semistyle.metrics.quality import evaluate_quality
 from semistyle.models.sampling import Sampler
 from semistyle.models.checkpoint import load_model,save_model
@@ -49,7 +50,8 @@ def about(measure):
 
 def few(metrics, n):
     "Of which measures there were fewer pictures"
-    some = {'render_ratio':'a fifth for `render_ratio`', 'spectrum_ratio':'200 for cosines and `spectrum_ratio`',
+    plain = 'fd_oracle' in metrics
+    some = {'render_ratio':'a fifth for `render_ratio`', 'spectrum_ratio':'1,000 for `spectrum_ratio`' if plain else '200 for cosines and `spectrum_ratio`',
             'turn_ratio':'200 for each factor that is turned, and for `kept`'}
     return ', '.join(v for k,v in some.items() if k in metrics)
 
@@ -115,10 +117,17 @@ def unlike(config):
             *(f"| {k} | {a} | {b} |"+f" {effect.get(k, '')} |"*bool(more)
               for k,(a,b) in departures(config['settings']).items())]
 
+@torch.no_grad()
+def spectrum(g, world, seed, n=1000):
+    "Power at the highest frequencies, as a multiple of true pictures'"
+    idx = np.random.default_rng(seed).permutation(len(world))[:n]
+    return spectrum_ratio(Sampler(g).images(n, seed=seed), world.tensor(idx))
+
 def quality(g, world, n, seeds):
-    "Frechet distance, precision and recall of a generator without codes"
+    "Frechet distance, precision, recall and the power at the highest frequencies of a generator without codes"
     f = pooled(OracleFeatures(find_oracle(world)))
-    res = [evaluate_quality(Sampler(g).images, world, f, n=n, metrics=['fd','pr'], seed=s) for s in seeds]
+    res = [evaluate_quality(Sampler(g).images, world, f, n=n, metrics=['fd','pr'], seed=s)
+           | dict(spectrum_ratio=spectrum(g, world, s)) for s in seeds]
     return {k:mean_std([o[k] for o in res]) for k in ABOUT if k in res[0]}
 
 def measured(saved, world, n, seeds):
